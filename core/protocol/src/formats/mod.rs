@@ -1,0 +1,9 @@
+//! What people scan, type and read: links, codes, digits, numbers.
+
+mod base32;
+pub mod activation_code;
+pub mod block_code;
+pub mod digits;
+pub mod link;
+pub mod offline_code;
+pub mod qr_frame;
