@@ -1,0 +1,95 @@
+//! `activation/open`: the server's offer. Nothing is stored: the offer is signed and comes back with the enrolment.
+
+use std::sync::Arc;
+
+use godkend_protocol::bytes::random;
+use godkend_protocol::cbor;
+use godkend_protocol::codes::Code;
+use godkend_protocol::crypto;
+use godkend_protocol::messages::activation::{ActivationOffer, ActivationOpen};
+use godkend_protocol::suite;
+
+use crate::app::App;
+use crate::docs;
+use crate::error::ApiError;
+use crate::phone::Call;
+use crate::records::{Account, CodeIndex, Enrolment, EnrolmentKind, Entry};
+
+pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
+    let open: ActivationOpen = cbor::decode(&call.bytes)?;
+    check_version(&open.app_version)?;
+    let enrolment = find(&app, &open, &call.source).await?;
+    let account = docs::get::<Account>(&*app.store, &enrolment.account.0).await?.ok_or(Code::ActivationUnknown)?;
+    let suite = suite::choose(&open.suites, &app.keys.suites).filter(|suite| *suite >= account.doc.least_suite);
+    let suite = suite.ok_or(Code::SuiteRefused)?;
+    let hpke = app.keys.hpke(suite).ok_or(Code::SuiteRefused)?;
+    let offer = ActivationOffer {
+        id: enrolment.id,
+        open_hash: crypto::sha256(&[&call.bytes]),
+        suite,
+        hpke_key: hpke.public().clone(),
+        nonce: random(&mut app.rng()),
+        issued: app.now(),
+        security: app.attestation.least_security(),
+        key_set: app.keys.key_set_number,
+    };
+    Ok(app.keys.sign_challenge(&offer))
+}
+
+/// The activation that is meant. One that does not exist costs its source, and nobody else.
+async fn find(app: &App, open: &ActivationOpen, source: &str) -> Result<Enrolment, ApiError> {
+    let (per_minute, now_ms) = (app.config.limits.unknown_names_per_source_minute, app.clock.now_ms());
+    app.throttle.check("unknown_activation", source, per_minute, now_ms)?;
+    let found: Option<Entry<Enrolment>> = match (&open.id, &open.name) {
+        (Some(id), None) => docs::get(&*app.store, &id.0).await?,
+        (None, Some(name)) => match docs::get::<CodeIndex>(&*app.store, &name.0).await? {
+            Some(index) => docs::get(&*app.store, &index.doc.enrolment.0).await?,
+            None => None,
+        },
+        _ => return Err(Code::Malformed.into()),
+    };
+    let by_name = open.name.is_some();
+    let meant = found.filter(|entry| entry.doc.kind == EnrolmentKind::Activation && entry.doc.code.is_some() == by_name);
+    let Some(entry) = meant else {
+        app.throttle.take("unknown_activation", source, per_minute, now_ms)?;
+        return Err(Code::ActivationUnknown.into());
+    };
+    usable(&entry.doc, app.now())?;
+    Ok(entry.doc)
+}
+
+/// Whether a phone may still take an activation at `now` (Unix seconds).
+pub(super) fn usable(enrolment: &Enrolment, now: i64) -> Result<(), ApiError> {
+    if enrolment.stage.is_some() {
+        return Err(Code::ActivationUsed.into());
+    }
+    if enrolment.tries_left == 0 {
+        return Err(Code::ActivationBlocked.into());
+    }
+    if now >= enrolment.expires {
+        return Err(Code::ActivationExpired.into());
+    }
+    Ok(())
+}
+
+/// `major.minor.patch`, each at most five digits.
+pub(super) fn check_version(version: &str) -> Result<(), ApiError> {
+    let parts: Vec<&str> = version.split('.').collect();
+    let number = |part: &&str| (1..=5).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    if parts.len() == 3 && parts.iter().all(number) { Ok(()) } else { Err(Code::Malformed.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_version;
+
+    #[test]
+    fn versions_have_three_numbers() {
+        for good in ["1.0.0", "12.345.99999"] {
+            assert!(check_version(good).is_ok(), "{good}");
+        }
+        for bad in ["", "1", "1.0", "1.0.0.0", "1.0.x", "1..0", "123456.0.0", "1.0.0 "] {
+            assert!(check_version(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The desk's JSON interface under `/admin/v1`, for those who have proofed a citizen's identity. Every request carries
+//! the bearer token of `admin.token_file`.
+
+mod citizens;
+mod clock;
+mod devices;
+mod enrolments;
+mod error;
+mod fields;
+
+pub use error::{Refusal, json_error};
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use godkend_protocol::bytes::Id;
+use godkend_protocol::codes::Code;
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::ops::secrets::AdminToken;
+
+/// All desk routes, behind the token.
+pub fn routes(app: Arc<App>, token: AdminToken) -> Router {
+    let token = Arc::new(token);
+    Router::new()
+        .route("/admin/v1/citizens", post(citizens::create).get(citizens::list))
+        .route("/admin/v1/citizens/{id}", get(citizens::show))
+        .route("/admin/v1/users/{user_id}", get(citizens::by_user_id))
+        .route("/admin/v1/citizens/{id}/block", post(citizens::block))
+        .route("/admin/v1/citizens/{id}/unblock", post(citizens::unblock))
+        .route("/admin/v1/citizens/{id}/history", get(citizens::history))
+        .route("/admin/v1/citizens/{id}/devices", get(devices::list))
+        .route("/admin/v1/citizens/{id}/activations", post(enrolments::hand_out))
+        .route("/admin/v1/activations/{id}", get(enrolments::show))
+        .route("/admin/v1/activations/{id}/digits", post(enrolments::digits))
+        .route("/admin/v1/devices/{id}/block", post(devices::block))
+        .route("/admin/v1/devices/{id}/unblock", post(devices::unblock))
+        .route("/admin/v1/devices/{id}/remove", post(devices::remove))
+        .route("/admin/v1/devices/{id}/pin-reset", post(enrolments::pin_reset))
+        .route("/admin/v1/clock", post(clock::advance).get(clock::show))
+        .layer(middleware::from_fn_with_state(token, guard))
+        .with_state(app)
+}
+
+async fn guard(State(token): State<Arc<AdminToken>>, request: Request, next: Next) -> Response {
+    let presented = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = presented.and_then(|value| value.split_once(' '));
+    match bearer {
+        Some((scheme, value)) if scheme.eq_ignore_ascii_case("bearer") && token.matches(value.trim()) => {
+            next.run(request).await
+        }
+        _ => Refusal::from(Code::Unauthorised).into_response(),
+    }
+}
+
+/// Reads a JSON body; what is not expected is refused, an empty body is an empty object.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|_| Code::Malformed.into())
+}
+
+/// Reads an id from a path or query.
+fn id(text: &str) -> Result<Id, Refusal> {
+    Id::from_base64(text).ok_or_else(|| Code::NotFound.into())
+}

@@ -1,0 +1,160 @@
+//! Remembered browsers: a cookie that is stored hashed, rotated at each use, and revokes its browser when an old one
+//! comes back.
+
+use godkend_protocol::bytes::{Hash32, Id, Secret, random};
+use godkend_protocol::crypto;
+use godkend_protocol::text;
+use serde_json::json;
+
+use crate::app::App;
+use crate::audit::AuditEntry;
+use crate::docs::{self, Changes};
+use crate::error::ApiError;
+use crate::history::{self, About};
+use crate::records::{Account, Browser, Entry};
+
+/// What a remembered browser holds. Its text is a secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BrowserCookie {
+    /// The browser.
+    pub id: Id,
+    /// Replaced at each use.
+    pub secret: Secret<32>,
+}
+
+impl BrowserCookie {
+    /// `<id>.<secret>`, both Base64url.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        format!("{}.{}", self.id.to_base64(), self.secret.to_base64())
+    }
+
+    /// Reads [`Self::to_text`]; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (id, secret) = text.split_once('.')?;
+        Some(Self { id: Id::from_base64(id)?, secret: Secret::from_base64(secret)? })
+    }
+}
+
+/// What a cookie turned out to be.
+pub(super) enum Used {
+    /// Good, and replaced.
+    Good {
+        /// The browser.
+        browser: Id,
+        /// Whose it is.
+        account: Box<Entry<Account>>,
+        /// The cookie from now on.
+        cookie: BrowserCookie,
+    },
+    /// Of no browser that may be used.
+    Void,
+    /// An old one of a remembered browser: somebody has a copy. The browser is revoked in the changes.
+    Replayed,
+}
+
+/// Judges a cookie and adds to `changes` what its use changes.
+pub(super) async fn use_cookie(
+    app: &App, changes: &mut Changes, cookie: &BrowserCookie, now: i64,
+) -> Result<Used, ApiError> {
+    let Some(mut browser) = docs::get::<Browser>(&*app.store, &cookie.id.0).await? else { return Ok(Used::Void) };
+    let hash = secret_hash(&cookie.secret);
+    match judge(&browser.doc, &hash) {
+        Judged::Current => {}
+        Judged::Old => {
+            revoke(app, changes, &browser, "replayed", now);
+            return Ok(Used::Replayed);
+        }
+        Judged::Strange => return Ok(Used::Void),
+    }
+    let account = docs::get::<Account>(&*app.store, &browser.doc.account.0).await?;
+    let Some(account) = account.filter(|account| !account.doc.blocked) else { return Ok(Used::Void) };
+    let cookie = BrowserCookie { id: browser.doc.id, secret: Secret::random(&mut app.rng()) };
+    browser.doc.previous_hash = Some(browser.doc.secret_hash);
+    browser.doc.secret_hash = secret_hash(&cookie.secret);
+    browser.doc.last_used = now;
+    changes.update(&browser).log(&AuditEntry::BrowserRotated { browser: browser.doc.id, at: now });
+    Ok(Used::Good { browser: browser.doc.id, account: Box::new(account), cookie })
+}
+
+/// Remembers a browser in `changes`.
+pub(super) fn remember(app: &App, changes: &mut Changes, account: Id, name: Option<&str>, now: i64) -> BrowserCookie {
+    let mut rng = app.rng();
+    let cookie = BrowserCookie { id: random(&mut rng), secret: Secret::random(&mut rng) };
+    let browser = Browser {
+        id: cookie.id,
+        account,
+        name: text::tame(name.unwrap_or("?"), text::MAX_NAME),
+        secret_hash: secret_hash(&cookie.secret),
+        previous_hash: None,
+        remembered: now,
+        last_used: now,
+    };
+    let name = browser.name.clone();
+    changes.insert(&browser).log(&AuditEntry::BrowserRemembered { browser: browser.id, account, at: now });
+    history::add(changes, app, account, "browser_remembered", About::default().with(json!({ "browser": name })));
+    cookie
+}
+
+/// Forgets a browser in `changes`; `why` is a stable word.
+pub(super) fn revoke(app: &App, changes: &mut Changes, browser: &Entry<Browser>, why: &str, now: i64) {
+    let (id, account) = (browser.doc.id, browser.doc.account);
+    changes.delete(browser).log(&AuditEntry::BrowserRevoked { browser: id, account, why: why.to_owned(), at: now });
+    let event = if why == "forgotten" { "browser_forgotten" } else { "browser_revoked" };
+    history::add(changes, app, account, event, About::default().with(json!({ "browser": browser.doc.name, "why": why })));
+}
+
+enum Judged {
+    Current,
+    Old,
+    Strange,
+}
+
+fn judge(browser: &Browser, hash: &Hash32) -> Judged {
+    if crypto::same(&browser.secret_hash.0, &hash.0) {
+        Judged::Current
+    } else if browser.previous_hash.as_ref().is_some_and(|previous| crypto::same(&previous.0, &hash.0)) {
+        Judged::Old
+    } else {
+        // A guess is no proof of a copy: it must not cost the citizen the browser.
+        Judged::Strange
+    }
+}
+
+fn secret_hash(secret: &Secret<32>) -> Hash32 {
+    crypto::sha256(&[&secret.0])
+}
+
+#[cfg(test)]
+mod tests {
+    use godkend_protocol::bytes::Fixed;
+
+    use super::*;
+
+    #[test]
+    fn a_cookie_has_one_text() {
+        let cookie = BrowserCookie { id: Fixed([7; 16]), secret: Secret([9; 32]) };
+        assert_eq!(BrowserCookie::parse(&cookie.to_text()), Some(cookie.clone()));
+        for bad in ["", ".", "a.b", &cookie.to_text()[1..], &format!("{}x", cookie.to_text())] {
+            assert_eq!(BrowserCookie::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_old_secret_is_told_from_a_guess() {
+        let hash = |byte| secret_hash(&Secret([byte; 32]));
+        let browser = Browser {
+            id: Fixed([1; 16]),
+            account: Fixed([2; 16]),
+            name: "Firefox".to_owned(),
+            secret_hash: hash(2),
+            previous_hash: Some(hash(1)),
+            remembered: 0,
+            last_used: 0,
+        };
+        assert!(matches!(judge(&browser, &hash(2)), Judged::Current));
+        assert!(matches!(judge(&browser, &hash(1)), Judged::Old));
+        assert!(matches!(judge(&browser, &hash(3)), Judged::Strange));
+    }
+}

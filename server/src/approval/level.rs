@@ -1,0 +1,110 @@
+//! Which level an approval reaches, and what may prove the person: the lowest of identity, authenticator and binding.
+
+use godkend_protocol::codes::Code;
+use godkend_protocol::types::{Action, Binding, Factor, KeyPurpose, Level, SecurityLevel};
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::records::{Account, Device};
+
+/// The level of the device's keys with this factor; `None` where the device lacks it.
+pub(super) fn authenticator(app: &App, device: &Device, factor: Factor) -> Option<Level> {
+    let software_is_high = app.config.server.test_environment && app.config.approval.software_keys_high;
+    authenticator_level(device, factor, software_is_high)
+}
+
+/// What an approval with this factor and binding is worth; `None` where the device lacks the factor.
+pub(super) fn reached(app: &App, account: &Account, device: &Device, factor: Factor, binding: Binding) -> Option<Level> {
+    authenticator(app, device, factor).map(|level| level.min(account.identity_level).min(binding.cap()))
+}
+
+/// What may prove the person for this action.
+///
+/// # Errors
+/// [`Code::LevelUnreachable`] where no factor of this device reaches `least`; [`Code::PinMissing`] and
+/// [`Code::PinNeeded`] where the device has none that the action takes.
+pub(super) fn factors(
+    app: &App, account: &Account, device: &Device, action: Action, binding: Binding, least: Level,
+) -> Result<Vec<Factor>, ApiError> {
+    let trusted = device.epoch == app.log.epoch();
+    let usable = usable(action, device, trusted);
+    if usable.is_empty() {
+        return Err(Code::PinMissing.into());
+    }
+    if !action.is_relying_party() {
+        return Ok(usable);
+    }
+    let enough = |factor: &Factor| reached(app, account, device, *factor, binding).is_some_and(|level| level >= least);
+    let factors: Vec<_> = usable.into_iter().filter(enough).collect();
+    if factors.is_empty() { Err(Code::LevelUnreachable.into()) } else { Ok(factors) }
+}
+
+fn authenticator_level(device: &Device, factor: Factor, software_is_high: bool) -> Option<Level> {
+    let security = |purpose| device.keys.iter().find(|key| key.purpose == purpose).map(|key| key.security);
+    let possession = security(KeyPurpose::Possession)?;
+    let security = match factor {
+        Factor::None => return None,
+        Factor::Pin => device.pin.as_ref().map(|_| possession)?,
+        Factor::Biometric => possession.min(security(KeyPurpose::Biometric)?),
+    };
+    let high = security >= SecurityLevel::TrustedEnvironment || software_is_high;
+    Some(if high { Level::High } else { Level::Substantial })
+}
+
+/// The factors that an action takes and the device has. In a new epoch (`trusted` is false) the PIN comes first.
+fn usable(action: Action, device: &Device, trusted: bool) -> Vec<Factor> {
+    let has = |purpose| device.keys.iter().any(|key| key.purpose == purpose);
+    let takes_biometric = match action {
+        // These give new means to whoever holds the phone: the PIN, not a finger.
+        Action::FinishEnrolment | Action::ChangePin | Action::AddKeys | Action::RotateKeys | Action::MoveDevice => false,
+        Action::LogOn
+        | Action::Approve
+        | Action::Confirm
+        | Action::Accept
+        | Action::Sign
+        | Action::RemoveKeys
+        | Action::RemoveDevice
+        | Action::ForgetBrowser
+        | Action::NewDeviceNotice
+        | Action::SetLockedPush => true,
+    };
+    let mut factors = Vec::new();
+    if device.pin.is_some() {
+        factors.push(Factor::Pin);
+    }
+    if takes_biometric && trusted && has(KeyPurpose::Biometric) {
+        factors.push(Factor::Biometric);
+    }
+    factors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::device;
+    use super::*;
+
+    #[test]
+    fn software_keys_are_substantial_unless_a_test_says_otherwise() {
+        let mut device = device();
+        assert_eq!(authenticator_level(&device, Factor::Pin, false), Some(Level::Substantial));
+        assert_eq!(authenticator_level(&device, Factor::Pin, true), Some(Level::High));
+        device.keys[0].security = SecurityLevel::Dedicated;
+        assert_eq!(authenticator_level(&device, Factor::Pin, false), Some(Level::High));
+        // The weaker of the two keys counts.
+        assert_eq!(authenticator_level(&device, Factor::Biometric, false), Some(Level::Substantial));
+        assert_eq!(authenticator_level(&device, Factor::None, true), None);
+        device.keys.retain(|key| key.purpose != KeyPurpose::Biometric);
+        assert_eq!(authenticator_level(&device, Factor::Biometric, true), None);
+    }
+
+    #[test]
+    fn new_means_take_the_pin_and_a_new_epoch_too() {
+        let mut device = device();
+        assert_eq!(usable(Action::LogOn, &device, true), [Factor::Pin, Factor::Biometric]);
+        assert_eq!(usable(Action::AddKeys, &device, true), [Factor::Pin]);
+        assert_eq!(usable(Action::LogOn, &device, false), [Factor::Pin]);
+        device.pin = None;
+        assert_eq!(usable(Action::LogOn, &device, false), []);
+        assert_eq!(usable(Action::ChangePin, &device, true), []);
+    }
+}

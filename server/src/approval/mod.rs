@@ -1,0 +1,52 @@
+//! Approvals: from a relying party's or a device's wish to its one outcome.
+//!
+//! A browser's login or payment [`begin`]s a transaction; the phone comes to it by scan, link, number or push
+//! (`fetch`), or begins its own (`manage`), answers it (`answer`) or refuses it unopened (`refuse`); the page
+//! [`wait`]s for and [`collect`]s the outcome. Every step that decides is one conditional commit.
+
+mod answer;
+mod browser;
+pub mod challenge;
+mod decide;
+mod fetch;
+mod level;
+pub mod magic;
+mod manage;
+mod number;
+mod offline;
+mod operations;
+mod page;
+mod poll;
+mod refuse;
+mod settle;
+#[cfg(test)]
+pub(crate) mod testing;
+mod transaction;
+
+pub use browser::BrowserCookie;
+pub use number::{AddressedView, address};
+pub use offline::{offline_challenge, offline_code};
+pub use operations::notify_new_device;
+pub use page::{
+    Granted, RETURN_PATH, State, TransactionView, cancel, collect, complete_same_device, frames, same_device_link, view,
+    wait,
+};
+pub use transaction::{Begun, NewTransaction, Start, begin};
+
+use godkend_protocol::messages::approval::{AnswerRequest, Fetch, Manage, Poll, PollOpen, RefuseLocked};
+
+use crate::phone::{PhoneRouter, route};
+use crate::store::Kind;
+
+/// The kinds of record of this module that expire, for purging.
+pub const KINDS: &[Kind] = &[Kind("open"), Kind("open_number"), Kind("locked_slot")];
+
+/// The phone's requests about approvals.
+pub fn routes() -> PhoneRouter {
+    let router = route(PhoneRouter::new(), PollOpen::PATH, poll::open);
+    let router = route(router, Poll::PATH, poll::poll);
+    let router = route(router, Fetch::PATH, fetch::handle);
+    let router = route(router, Manage::PATH, manage::handle);
+    let router = route(router, AnswerRequest::PATH, answer::handle);
+    route(router, RefuseLocked::PATH, refuse::handle)
+}

@@ -1,0 +1,342 @@
+//! What the audit log says, and the log as the server's handlers see it.
+//!
+//! Every change of an authorisation is one [`AuditEntry`], committed in the same transaction as the change
+//! ([`crate::docs::Changes::log`]). Entries hold what a replay needs ([`crate::replay`]) and what a third party needs to
+//! check an approval ([`crate::evidence`]); no PIN, code, CPR number or private key.
+
+use std::sync::Arc;
+
+use godkend_protocol::bytes::{Fixed, Hash32, Id, PublicKey, Secret};
+use godkend_protocol::messages::device::DeviceState;
+use godkend_protocol::types::{Action, Binding, Decision, Factor, KeyPurpose, Level, LogPosition, SecurityLevel, Suite};
+use serde::{Deserialize, Serialize};
+
+use crate::log::{Log, LogError, SignedCheckpoint};
+use crate::records::EnrolledKey;
+
+/// One entry of the log. Times are Unix seconds. Its JSON form is what the Merkle tree commits to: fields and names
+/// are never changed, only added.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum AuditEntry {
+    /// A proofed identity was created.
+    AccountCreated {
+        /// The account.
+        account: Id,
+        /// The `mitid.uuid` claim.
+        uuid: String,
+        /// How well it was proofed.
+        level: Level,
+        /// By whom: `desk:<name>`.
+        by: String,
+        /// When.
+        at: i64,
+    },
+    /// A whole identity was blocked or opened again.
+    AccountBlocked {
+        /// The account.
+        account: Id,
+        /// Blocked, or opened again.
+        blocked: bool,
+        /// By whom.
+        by: String,
+        /// When.
+        at: i64,
+    },
+    /// An account's setting or lowest suite changed.
+    AccountChanged {
+        /// The account.
+        account: Id,
+        /// The lowest suite from now on.
+        least_suite: Suite,
+        /// Whether typed user ids may push.
+        locked_push: bool,
+        /// When.
+        at: i64,
+    },
+    /// An activation or PIN reset was handed out.
+    EnrolmentOpened {
+        /// The enrolment.
+        enrolment: Id,
+        /// The account.
+        account: Id,
+        /// A PIN reset and not an activation.
+        pin_reset: bool,
+        /// By whom: `desk:<name>` or `device:<id>`.
+        by: String,
+        /// When.
+        at: i64,
+    },
+    /// An enrolment lost tries, or became void.
+    EnrolmentSpent {
+        /// The enrolment.
+        enrolment: Id,
+        /// Tries left with the code.
+        tries_left: u32,
+        /// Tries left with the digits.
+        digits_left: u32,
+        /// Void from now on.
+        void: bool,
+        /// When.
+        at: i64,
+    },
+    /// A phone took an activation: its keys.
+    DeviceEnrolled {
+        /// The device.
+        device: Id,
+        /// The account.
+        account: Id,
+        /// The activation.
+        enrolment: Id,
+        /// The full transcript, which names the keys.
+        transcript: Hash32,
+        /// The keys.
+        keys: Vec<LoggedKey>,
+        /// The suite.
+        suite: Suite,
+        /// When.
+        at: i64,
+    },
+    /// A device's PIN was registered, changed or set anew.
+    PinEnrolled {
+        /// The device.
+        device: Id,
+        /// The account.
+        account: Id,
+        /// The public `pin` key.
+        key: PublicKey,
+        /// Hash of OPAQUE's record.
+        record: Hash32,
+        /// When.
+        at: i64,
+    },
+    /// Keys of a device were added, removed or replaced: all that it has from now on.
+    KeysChanged {
+        /// The device.
+        device: Id,
+        /// The account.
+        account: Id,
+        /// All its keys.
+        keys: Vec<LoggedKey>,
+        /// The transaction that approved it.
+        transaction: Id,
+        /// When.
+        at: i64,
+    },
+    /// A device's state changed: active, blocked, frozen, removed.
+    DeviceChanged {
+        /// The device.
+        device: Id,
+        /// The account.
+        account: Id,
+        /// The state.
+        state: DeviceState,
+        /// Why: a stable word such as `block_code`, `desk`, `self`, `clone`, `stopped`, `replaced`, `activated`.
+        why: String,
+        /// When.
+        at: i64,
+    },
+    /// A PIN try was debited.
+    PinDebited {
+        /// The device.
+        device: Id,
+        /// Debits since the last valid proof, with this one.
+        debits: u32,
+        /// The exchange's number.
+        exchange: u64,
+        /// When.
+        at: i64,
+    },
+    /// A valid proof cleared the debits.
+    PinCleared {
+        /// The device.
+        device: Id,
+        /// The exchange's number.
+        exchange: u64,
+        /// When.
+        at: i64,
+    },
+    /// A transaction had its one outcome.
+    Decided {
+        /// The transaction.
+        transaction: Id,
+        /// The account; none where it was given up before anyone answered.
+        account: Option<Id>,
+        /// The account's `mitid.uuid`.
+        uuid: Option<String>,
+        /// The device.
+        device: Option<Id>,
+        /// What it was about.
+        action: Action,
+        /// Who asked.
+        relying_party: String,
+        /// What was decided.
+        decision: Decision,
+        /// With what.
+        factor: Factor,
+        /// How the browser was bound.
+        binding: Binding,
+        /// The level that was reached.
+        level: Option<Level>,
+        /// The challenge's hash.
+        challenge: Option<Hash32>,
+        /// SHA-256 of the answer's payload.
+        answer: Option<Hash32>,
+        /// When.
+        at: i64,
+    },
+    /// A transaction's outcome came from a magic identity and from no phone; test environments only.
+    TestOutcome {
+        /// The transaction, whose outcome stands in the entry before.
+        transaction: Id,
+        /// The test identity.
+        account: Id,
+        /// When.
+        at: i64,
+    },
+    /// A device got its next ratchet. Never part of an export.
+    Ratchet {
+        /// The device.
+        device: Id,
+        /// Answers accepted so far.
+        count: u64,
+        /// What the next answer must show.
+        ratchet: Secret<16>,
+        /// SHA-256 of the payload of the answer that it follows; none at enrolment.
+        answer: Option<Hash32>,
+        /// When.
+        at: i64,
+    },
+    /// A browser was remembered.
+    BrowserRemembered {
+        /// The browser.
+        browser: Id,
+        /// The account.
+        account: Id,
+        /// When.
+        at: i64,
+    },
+    /// A remembered browser's cookie was used and replaced.
+    BrowserRotated {
+        /// The browser.
+        browser: Id,
+        /// When.
+        at: i64,
+    },
+    /// A remembered browser was forgotten or revoked.
+    BrowserRevoked {
+        /// The browser.
+        browser: Id,
+        /// The account.
+        account: Id,
+        /// Why: `forgotten`, `replayed`, `desk`, `replay`.
+        why: String,
+        /// When.
+        at: i64,
+    },
+    /// An offline code was tried and wrong.
+    OfflineTried {
+        /// The transaction.
+        transaction: Id,
+        /// Tries left.
+        left: u32,
+        /// When.
+        at: i64,
+    },
+    /// A new epoch began: log and database were both lost.
+    EpochBegan {
+        /// Its number.
+        epoch: u32,
+        /// When.
+        at: i64,
+    },
+}
+
+/// A key as the log knows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LoggedKey {
+    /// What it is for.
+    pub purpose: KeyPurpose,
+    /// The public key.
+    pub public: PublicKey,
+    /// How it is protected, as attested.
+    pub security: SecurityLevel,
+    /// Unix seconds.
+    pub enrolled: i64,
+}
+
+impl LoggedKey {
+    /// The keys of a device.
+    #[must_use]
+    pub fn all(keys: &[EnrolledKey]) -> Vec<Self> {
+        keys.iter()
+            .map(|key| Self { purpose: key.purpose, public: key.public, security: key.security, enrolled: key.enrolled })
+            .collect()
+    }
+}
+
+/// The audit log as handlers see it. Cheap to clone.
+#[derive(Clone)]
+pub struct AuditLog {
+    log: Log,
+}
+
+impl AuditLog {
+    /// Around an open log.
+    #[must_use]
+    pub const fn new(log: Log) -> Self {
+        Self { log }
+    }
+
+    /// The log itself, for evidence and witnesses.
+    #[must_use]
+    pub const fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Wakes the sequencer; to be called after every commit that had log entries.
+    pub fn wake(&self) {
+        self.log.wake();
+    }
+
+    /// The epoch, as messages name it.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        epoch(self.log.epoch())
+    }
+
+    /// The newest checkpoint.
+    #[must_use]
+    pub fn checkpoint(&self) -> Arc<SignedCheckpoint> {
+        self.log.checkpoint()
+    }
+
+    /// What a checkpoint says, as messages name it.
+    #[must_use]
+    pub fn position(checkpoint: &SignedCheckpoint) -> LogPosition {
+        LogPosition {
+            epoch: epoch(checkpoint.checkpoint.epoch),
+            size: checkpoint.checkpoint.size,
+            root: Fixed(checkpoint.checkpoint.root),
+        }
+    }
+
+    /// The proof from a phone's position to a checkpoint; empty at first, in another epoch, or where the phone is ahead
+    /// (it judges that itself).
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read.
+    pub fn consistency(&self, from: Option<&LogPosition>, to: &LogPosition) -> Result<Vec<Hash32>, LogError> {
+        match from {
+            Some(from) if from.epoch == to.epoch && from.size <= to.size => {
+                Ok(self.log.consistency(from.size, to.size)?.into_iter().map(Fixed).collect())
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+fn epoch(number: u64) -> u32 {
+    // Epochs are Unix seconds of their beginning, or small numbers in tests.
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

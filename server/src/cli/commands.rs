@@ -1,0 +1,142 @@
+//! The commands that work on files or serve.
+
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+use godkend_protocol::bytes::{Fixed, Hash32};
+use tokio::net::TcpListener;
+
+use super::{Command, InitArgs, KeysCommand, LogCommand, desk};
+use crate::activation::Judge;
+use crate::app::Clock;
+use crate::config::{Config, Severity};
+use crate::keys::{self, InitOptions, RotateOptions, ServerKeys};
+use crate::ops::{logging, tls};
+use crate::server::{self, StartError, StartOptions};
+
+type Outcome = Result<ExitCode, Box<dyn Error>>;
+
+pub(super) async fn run(command: Command) -> Outcome {
+    match command {
+        Command::Serve { at, new_epoch } => serve(&at.config, new_epoch).await,
+        Command::Init(args) => init(args),
+        Command::Check { at } => check(&at.config),
+        Command::Keys(KeysCommand::Rotate { at, oidc, opaque, pins }) => {
+            let extra_pins = pins.iter().map(|pin| read_pin(pin)).collect::<Result<_, _>>()?;
+            let options = RotateOptions { oidc, opaque, extra_pins };
+            let set = keys::rotate(&load(&at.config)?, &options, now(), &mut tls::system_random())?;
+            println!("key set {} is signed; the server uses it from its next start", set.number);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Keys(KeysCommand::Show { at }) => show_keys(&at.config),
+        Command::Log(LogCommand::Verify { at }) => verify_log(&at.config),
+        Command::Desk(args) => desk::run(&load(&args.at.config)?, args.command).await,
+    }
+}
+
+async fn serve(path: &Path, new_epoch: bool) -> Outcome {
+    let config = load(path)?;
+    logging::start(&config.log.level)?;
+    let address = config.server.listen;
+    let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+    let running = server::start_on(config, listener, StartOptions { new_epoch }).await?;
+    running.shutdown().on_signals()?;
+    tracing::info!(address = %running.addr, environment = running.root.environment, "serving");
+    running.ended().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn init(args: InitArgs) -> Outcome {
+    let InitArgs { dir, environment, url, listen, metrics, test, suite2 } = args;
+    let options = InitOptions { dir, environment, url, listen, metrics: Some(metrics), test, hybrid: suite2 };
+    let created = keys::init(&options, now(), &mut tls::system_random())?;
+    println!("configuration   {}", created.config.display());
+    println!("public root     {}", created.root_file.display());
+    println!("admin token     {}", created.token_file.display());
+    println!("key set         {}", created.key_set);
+    println!("root            {}", created.root.fingerprint().to_base64());
+    if !test {
+        println!("Name your apps in [attestation] of the configuration; the server does not start before.");
+        println!("Keep secrets/root.pem offline: only `keys rotate` needs it.");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(path: &Path) -> Outcome {
+    let config = load(path)?;
+    let findings = config.check();
+    for finding in &findings {
+        println!("{finding}");
+    }
+    let mut sound = findings.iter().all(|finding| finding.severity != Severity::Error);
+    let keys = ServerKeys::load(&config, now());
+    for error in [
+        Judge::load(&config).err().map(|error| error.to_string()),
+        keys.as_ref().err().map(ToString::to_string),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        println!("error: {error}");
+        sound = false;
+    }
+    if let Ok(keys) = keys {
+        let days = keys.set.expires.saturating_sub(now()) / 86_400;
+        let severity = if days < 30 { "warning" } else { "fine" };
+        println!("{severity}: the key set {} can be used for {days} more days.", keys.key_set_number);
+    }
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn show_keys(path: &Path) -> Outcome {
+    let config = load(path)?;
+    let data = config.data_dir();
+    let root = keys::read_root(&data)?;
+    let (_, set) = keys::newest_key_set(&data, &root, i64::MIN)?;
+    println!("environment     {}", root.environment);
+    println!("root            {}", root.fingerprint().to_base64());
+    println!("key set         {}", set.number);
+    println!("issued, expires {} {}", set.issued, set.expires);
+    println!("suites          {:?}", set.suites);
+    for pin in &set.tls_pins {
+        println!("TLS pin         {}", hex::encode(pin.0));
+    }
+    println!("challenge keys  {}", set.challenge_keys.len());
+    println!("log keys        {}", set.log_keys.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verify_log(path: &Path) -> Outcome {
+    let config = load(path)?;
+    let data = config.data_dir();
+    let root = keys::read_root(&data)?;
+    let (_, set) = keys::newest_key_set(&data, &root, i64::MIN)?;
+    let report = crate::log::verify(&data.join(server::LOG_DIR), &keys::checkpoint_verifiers(&set))?;
+    println!("environment     {}", report.environment);
+    println!("epoch           {}", report.epoch);
+    println!("entries         {}", report.size);
+    println!("root hash       {}", hex::encode(report.root));
+    println!("signed at       {}", report.time);
+    println!("erased          {}", report.erased);
+    println!("not yet signed  {}", report.unsigned);
+    println!("torn bytes      {}", report.torn);
+    if !report.companions {
+        println!("warning: index and tree differ from the entries; remove both, and the next start rebuilds them.");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load(path: &Path) -> Result<Config, Box<dyn Error>> {
+    Ok(Config::load(path, std::env::vars())?)
+}
+
+fn read_pin(text: &str) -> Result<Hash32, Box<dyn Error>> {
+    let mut pin = [0; 32];
+    hex::decode_to_slice(text, &mut pin).map_err(|_| "a TLS pin is 64 hex digits")?;
+    Ok(Fixed(pin))
+}
+
+fn now() -> i64 {
+    Clock::default().now_ms().div_euclid(1000)
+}

@@ -1,0 +1,129 @@
+//! What a desk does, through the admin interface of a running server on this machine. Answers are printed as JSON.
+
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::{DeskCommand, FormArg, pinned};
+use crate::config::{Config, TlsMode};
+use crate::keys;
+use crate::ops::secrets;
+
+pub(super) async fn run(config: &Config, command: DeskCommand) -> Result<ExitCode, Box<dyn Error>> {
+    let desk = Desk::new(config)?;
+    let answer = match command {
+        DeskCommand::Create { name, user_id, born, level, magic, cpr_stdin } => {
+            let mut body = json!({"name": name, "user_id": user_id, "date_of_birth": born, "identity_level": level});
+            if let Some(magic) = magic {
+                body["magic"] = magic.into();
+            }
+            if cpr_stdin {
+                let mut line = Zeroizing::new(String::new());
+                std::io::stdin().read_line(&mut line)?;
+                body["cpr"] = line.trim().into();
+            }
+            desk.post("citizens", body).await?
+        }
+        DeskCommand::List => desk.get("citizens").await?,
+        DeskCommand::Show { user_id } => desk.citizen(&user_id).await?,
+        DeskCommand::Activate { user_id, form } => {
+            let form = match form {
+                FormArg::Link => "link",
+                FormArg::Code => "code",
+            };
+            let path = desk.of_citizen(&user_id, "activations").await?;
+            desk.post(&path, json!({"form": form})).await?
+        }
+        DeskCommand::Activation { id } => desk.get(&format!("activations/{id}")).await?,
+        DeskCommand::Digits { id, digits } => {
+            desk.post(&format!("activations/{id}/digits"), json!({"digits": digits})).await?
+        }
+        DeskCommand::Devices { user_id } => desk.get(&desk.of_citizen(&user_id, "devices").await?).await?,
+        DeskCommand::History { user_id } => desk.get(&desk.of_citizen(&user_id, "history").await?).await?,
+        DeskCommand::Block { user_id } => desk.post(&desk.of_citizen(&user_id, "block").await?, json!({})).await?,
+        DeskCommand::Unblock { user_id } => desk.post(&desk.of_citizen(&user_id, "unblock").await?, json!({})).await?,
+        DeskCommand::BlockDevice { id } => desk.post(&format!("devices/{id}/block"), json!({})).await?,
+        DeskCommand::UnblockDevice { id } => desk.post(&format!("devices/{id}/unblock"), json!({})).await?,
+        DeskCommand::RemoveDevice { id } => desk.post(&format!("devices/{id}/remove"), json!({})).await?,
+        DeskCommand::PinReset { id } => desk.post(&format!("devices/{id}/pin-reset"), json!({})).await?,
+        DeskCommand::Clock { seconds } => desk.post("clock", json!({"advance_seconds": seconds})).await?,
+    };
+    println!("{}", serde_json::to_string_pretty(&answer)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Desk {
+    http: reqwest::Client,
+    origin: String,
+    token: secrets::AdminToken,
+}
+
+impl Desk {
+    fn new(config: &Config) -> Result<Self, Box<dyn Error>> {
+        let token = secrets::load_admin_token(&config.in_data_dir(&config.admin.token_file))?;
+        let address = reachable(config.server.listen);
+        let builder = reqwest::Client::builder().no_proxy();
+        let (http, origin) = if config.tls.mode == TlsMode::Off {
+            (builder.build()?, format!("http://{address}"))
+        } else {
+            let data = config.data_dir();
+            let (_, set) = keys::newest_key_set(&data, &keys::read_root(&data)?, i64::MIN)?;
+            let tls = pinned::client_config(set.tls_pins.iter().map(|pin| pin.0).collect())?;
+            (builder.tls_backend_preconfigured(tls).build()?, format!("https://{address}"))
+        };
+        Ok(Self { http, origin, token })
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, Box<dyn Error>> {
+        self.send(self.http.get(self.url(path))).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Result<Value, Box<dyn Error>> {
+        self.send(self.http.post(self.url(path)).json(&body)).await
+    }
+
+    async fn citizen(&self, user_id: &str) -> Result<Value, Box<dyn Error>> {
+        let safe = user_id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        if !safe {
+            return Err("a user id has letters, digits, full stops, underscores and hyphens".into());
+        }
+        self.get(&format!("users/{user_id}")).await
+    }
+
+    /// The path of something that belongs to the citizen with this user id.
+    async fn of_citizen(&self, user_id: &str, what: &str) -> Result<String, Box<dyn Error>> {
+        let citizen = self.citizen(user_id).await?;
+        let id = citizen.get("id").and_then(Value::as_str).ok_or("the server's answer has no id")?;
+        Ok(format!("citizens/{id}/{what}"))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/admin/v1/{path}", self.origin)
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, Box<dyn Error>> {
+        let response = request.bearer_auth(self.token.expose()).send().await?;
+        let status = response.status();
+        let body: Value = response.json().await?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let sentence = body.get("message_en").and_then(Value::as_str).unwrap_or("The server refused.");
+        let code = body.get("error").and_then(Value::as_str).unwrap_or("unknown");
+        let field = body.get("field").and_then(Value::as_str).map(|field| format!(" ({field})")).unwrap_or_default();
+        Err(format!("{code}{field}: {sentence}").into())
+    }
+}
+
+/// An address that this machine reaches: the loopback for "all addresses".
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}

@@ -1,0 +1,253 @@
+//! The command line.
+
+mod commands;
+mod desk;
+pub(crate) mod pinned;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The Godkend identity server.
+#[derive(Debug, Parser)]
+#[command(name = "godkend-server", version, about, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Args)]
+struct At {
+    /// The configuration file.
+    #[arg(long, short, env = "GODKEND_CONFIG", default_value = "godkend.toml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves until SIGTERM or SIGINT.
+    Serve {
+        #[command(flatten)]
+        at: At,
+        /// The log was lost and will not come back: begin a new epoch.
+        #[arg(long)]
+        new_epoch: bool,
+    },
+    /// Creates an environment: configuration, keys, administrator's token and root. Never overwrites one.
+    Init(InitArgs),
+    /// Says everything that is wrong or unwise in the configuration, and whether the keys fit.
+    Check {
+        #[command(flatten)]
+        at: At,
+    },
+    /// The server's keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// The audit log.
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// What a desk does, on a running server.
+    Desk(DeskArgs),
+}
+
+#[derive(Debug, Args)]
+struct InitArgs {
+    /// The folder for configuration and data.
+    #[arg(long, default_value = ".")]
+    dir: PathBuf,
+    /// The environment's name: 1 to 32 lower-case letters, digits and hyphens.
+    #[arg(long, default_value = "test")]
+    environment: String,
+    /// The https origin that phones and browsers use.
+    #[arg(long, default_value = "https://localhost:8443")]
+    url: String,
+    /// Address of the main listener.
+    #[arg(long, default_value = "127.0.0.1:8443")]
+    listen: SocketAddr,
+    /// Address of the metrics listener.
+    #[arg(long, default_value = "127.0.0.1:9464")]
+    metrics: SocketAddr,
+    /// A test environment: software keys, a steerable clock and magic identities.
+    #[arg(long)]
+    test: bool,
+    /// Suite 2 as well (hybrid post-quantum).
+    #[arg(long)]
+    suite2: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Signs a new numbered key set with a new challenge key, valid beside the old one; used from the next start.
+    Rotate {
+        #[command(flatten)]
+        at: At,
+        /// A new key for ID tokens, too.
+        #[arg(long)]
+        oidc: bool,
+        /// New OPAQUE secrets for PINs that are chosen from now on, too.
+        #[arg(long)]
+        opaque: bool,
+        /// SHA-256 of another TLS key's SubjectPublicKeyInfo that may answer, 64 hex digits.
+        #[arg(long = "pin")]
+        pins: Vec<String>,
+    },
+    /// Shows the newest key set.
+    Show {
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum LogCommand {
+    /// Reads every entry, recomputes the Merkle tree and compares it with the signed checkpoint.
+    Verify {
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+#[derive(Debug, Args)]
+struct DeskArgs {
+    #[command(flatten)]
+    at: At,
+    #[command(subcommand)]
+    command: DeskCommand,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormArg {
+    Link,
+    Code,
+}
+
+#[derive(Debug, Subcommand)]
+enum DeskCommand {
+    /// Creates a citizen whose identity was proofed.
+    Create {
+        /// The name, as proofed.
+        #[arg(long)]
+        name: String,
+        /// The user id: 5 to 48 letters, digits, `.`, `_` and `-`.
+        #[arg(long)]
+        user_id: String,
+        /// YYYY-MM-DD.
+        #[arg(long)]
+        born: String,
+        /// How well the identity was proofed: low, substantial or high.
+        #[arg(long, default_value = "substantial")]
+        level: String,
+        /// A fixed outcome, in test environments: approves, refuses, never_answers, reports_fraud or wrong_pin.
+        #[arg(long)]
+        magic: Option<String>,
+        /// Read the CPR number from standard input.
+        #[arg(long)]
+        cpr_stdin: bool,
+    },
+    /// Lists citizens.
+    List,
+    /// Shows a citizen by user id.
+    Show {
+        /// The user id.
+        user_id: String,
+    },
+    /// Hands out an activation.
+    Activate {
+        /// The citizen's user id.
+        user_id: String,
+        /// A link for a QR code, or a code to type.
+        #[arg(long, default_value = "link")]
+        form: FormArg,
+    },
+    /// Shows an activation: which phone has taken it, and from where.
+    Activation {
+        /// Its id.
+        id: String,
+    },
+    /// Types in the digits that the citizen's phone shows.
+    Digits {
+        /// The activation or PIN reset.
+        id: String,
+        /// The eight digits.
+        digits: String,
+    },
+    /// Lists a citizen's devices.
+    Devices {
+        /// The citizen's user id.
+        user_id: String,
+    },
+    /// Shows a citizen's history, newest first.
+    History {
+        /// The citizen's user id.
+        user_id: String,
+    },
+    /// Blocks a whole identity.
+    Block {
+        /// The citizen's user id.
+        user_id: String,
+    },
+    /// Opens a blocked identity again.
+    Unblock {
+        /// The citizen's user id.
+        user_id: String,
+    },
+    /// Blocks a device.
+    BlockDevice {
+        /// Its id.
+        id: String,
+    },
+    /// Opens a blocked or frozen device again.
+    UnblockDevice {
+        /// Its id.
+        id: String,
+    },
+    /// Removes a device for good.
+    RemoveDevice {
+        /// Its id.
+        id: String,
+    },
+    /// Opens a new PIN for a device whose owner was proofed again.
+    PinReset {
+        /// Its id.
+        id: String,
+    },
+    /// Moves the clock of a test environment.
+    Clock {
+        /// Seconds, forward or back.
+        #[arg(allow_negative_numbers = true)]
+        seconds: i64,
+    },
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    match runtime.block_on(commands::run(cli.command)) {
+        Ok(code) => code,
+        Err(error) => failed(&*error),
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("godkend-server: {error}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,256 @@
+use std::path::PathBuf;
+
+use toml::{Table, Value};
+
+use super::settings::{Kind, SECTIONS, SETTINGS};
+use super::*;
+
+fn parse(text: &str) -> Config {
+    Config::parse(text, PathBuf::from("/etc/godkend"), std::iter::empty()).unwrap()
+}
+
+fn with_env(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let env = env
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::parse(text, PathBuf::new(), env)
+}
+
+fn errors(config: &Config) -> Vec<String> {
+    config
+        .check()
+        .iter()
+        .filter(|f| f.severity == Severity::Error)
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn example_is_the_defaults_and_has_no_findings() {
+    let config = Config::parse(&Config::example(), PathBuf::new(), std::iter::empty()).unwrap();
+    assert_eq!(config, Config::default());
+    assert_eq!(config.check(), []);
+}
+
+#[test]
+fn the_list_of_settings_is_the_struct() {
+    let table = Table::try_from(Config::default()).unwrap();
+    let mut in_struct: Vec<String> = table
+        .iter()
+        .filter(|(section, _)| !["attestation", "relying_party"].contains(&section.as_str()))
+        .flat_map(|(section, v)| {
+            v.as_table()
+                .unwrap()
+                .keys()
+                .map(move |key| format!("{section}.{key}"))
+        })
+        .collect();
+    let mut in_list: Vec<String> = SETTINGS.iter().map(settings::Setting::name).collect();
+    in_struct.sort();
+    in_list.sort();
+    assert_eq!(in_struct, in_list);
+    for setting in SETTINGS {
+        let kind = match &table[setting.section][setting.key] {
+            Value::String(_) => Kind::Text,
+            Value::Integer(_) => Kind::Number,
+            Value::Boolean(_) => Kind::Switch,
+            Value::Array(list) if list.iter().all(Value::is_integer) && !list.is_empty() => {
+                Kind::NumberList
+            }
+            Value::Array(_) => Kind::TextList,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(kind, setting.kind, "{}", setting.name());
+        assert!(
+            SECTIONS
+                .iter()
+                .any(|(section, _)| *section == setting.section)
+        );
+    }
+}
+
+#[test]
+fn every_setting_can_be_overridden_by_its_variable() {
+    let other = |setting: &settings::Setting| match (setting.section, setting.key, setting.kind) {
+        (_, "listen", _) => "127.0.0.1:7777",
+        ("tls", "mode", _) => "off",
+        (_, _, Kind::Text) => "other",
+        (_, _, Kind::Number) => "7",
+        ("approval", _, Kind::Switch) => "false",
+        (_, _, Kind::Switch) => "true",
+        (_, _, Kind::NumberList) => "[7, 8]",
+        (_, _, Kind::TextList) => "[\"10.0.0.1\"]",
+    };
+    for setting in SETTINGS {
+        let config =
+            with_env(&Config::example(), &[(&setting.variable(), other(setting))]).unwrap();
+        let value = Table::try_from(config).unwrap()[setting.section][setting.key].clone();
+        let default =
+            Table::try_from(Config::default()).unwrap()[setting.section][setting.key].clone();
+        assert_ne!(value, default, "{}", setting.variable());
+    }
+}
+
+#[test]
+fn unknown_names_are_errors() {
+    let config = with_env(
+        "[server]\nlisten_on = 1\n[sever]\nx = 1\n[limits]\nbody = 3\n[[relying_party]]\nclient_id='a'\nname='A'\nredirect_uris=['https://a.dk/']\nsecret='x'\n",
+        &[("GODKEND_SERVER_LISTN", "127.0.0.1:1"), ("GODKEND_CONFIG", "x"), ("PATH", "/bin")],
+    )
+    .unwrap();
+    let found = errors(&config).join("\n");
+    for name in [
+        "server.listen_on",
+        "sever ",
+        "limits.body ",
+        "GODKEND_SERVER_LISTN",
+        "relying_party.secret",
+    ] {
+        assert!(found.contains(name), "{name} in {found}");
+    }
+    assert_eq!(errors(&config).len(), 5, "{found}");
+}
+
+#[test]
+fn a_wrong_kind_names_its_setting() {
+    for (text, name) in [
+        ("[server]\nlisten = 'here'", "server.listen"),
+        ("[limits]\nbody_bytes = -1", "limits.body_bytes"),
+        ("[tls]\nmode = 'plain'", "tls.mode"),
+        ("[pin]\nwaits_seconds = 3", "pin.waits_seconds"),
+        ("[metrics]\nlisten = 'here'", "metrics.listen"),
+        ("[[relying_party]]\nname = 'x'", "number 1"),
+        ("server = 3", "[server]"),
+    ] {
+        let error = Config::parse(text, PathBuf::new(), std::iter::empty())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(name), "{error}");
+    }
+    let error = with_env("", &[("GODKEND_LIMITS_CONNECTIONS", "many")])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("GODKEND_LIMITS_CONNECTIONS"), "{error}");
+}
+
+#[test]
+fn bad_values_are_found() {
+    for (text, setting) in [
+        ("[server]\nenvironment = 'Prod'", "server.environment"),
+        (
+            "[server]\nenvironment = 'production'\ntest_environment = true",
+            "server.test_environment",
+        ),
+        (
+            "[server]\npublic_url = 'http://id.example'",
+            "server.public_url",
+        ),
+        (
+            "[server]\npublic_url = 'https://id.example/x'",
+            "server.public_url",
+        ),
+        (
+            "[server]\npublic_url = 'https://id.example/'",
+            "server.public_url",
+        ),
+        ("[tls]\nmode = 'files'", "tls.key"),
+        ("[tls]\nkey = 'x'", "tls.key"),
+        ("[limits]\nconnections = 0", "limits.connections"),
+        (
+            "[limits]\nrequest_seconds = 20",
+            "approval.long_poll_seconds",
+        ),
+        (
+            "[approval]\nlifetime_seconds = 181",
+            "approval.lifetime_seconds",
+        ),
+        ("[pin]\nwaits_seconds = []", "pin.waits_seconds"),
+        ("[pin]\ntries_per_round = 0", "pin.tries_per_round"),
+        ("[log]\nlevel = 'loud'", "log.level"),
+        ("[metrics]\nlisten = '127.0.0.1:8443'", "metrics.listen"),
+    ] {
+        let found = errors(&parse(text));
+        assert!(
+            found.iter().any(|f| f.contains(setting)),
+            "{text}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn relying_parties_are_checked() {
+    let good =
+        "[[relying_party]]\nclient_id='bank'\nname='Bank'\nredirect_uris=['https://bank.dk/cb']\n";
+    let config = parse(good);
+    assert_eq!(config.check(), []);
+    let party = &config.relying_party[0];
+    assert_eq!(party.levels, [Level::Low, Level::Substantial, Level::High]);
+    assert_eq!(party.cpr, Cpr::None);
+    for (more, setting) in [
+        (good.to_owned(), "[bank].client_id"),
+        ("ciba = true".to_owned(), "[bank].ciba"),
+        ("cpr = 'claim'".to_owned(), "[bank].cpr"),
+        (
+            "client_secret_sha256 = 'abc'".to_owned(),
+            "[bank].client_secret_sha256",
+        ),
+        (
+            format!("client_secret_sha256 = '{}'", "0".repeat(64)),
+            "[bank].client_secret_sha256",
+        ),
+        ("sector = 'https://bank.dk'".to_owned(), "[bank].sector"),
+        ("levels = []".to_owned(), "[bank].levels"),
+    ] {
+        let found = errors(&parse(&format!("{good}{more}")));
+        assert!(
+            found.iter().any(|f| f.contains(setting)),
+            "{more}: {found:?}"
+        );
+    }
+    for uri in [
+        "http://bank.dk/",
+        "https://bank.dk/#x",
+        "https://a@bank.dk/",
+        "custom://x",
+        "nothing",
+    ] {
+        let found = errors(&parse(&good.replace("https://bank.dk/cb", uri)));
+        assert!(found.iter().any(|f| f.contains("redirect_uris")), "{uri}");
+    }
+}
+
+#[test]
+fn weaker_limits_and_open_doors_are_warned_about() {
+    let config = parse(
+        "[server]\nlisten='0.0.0.0:80'\n[tls]\nmode='off'\n[pin]\ntries_per_round=4\n[metrics]\nlisten='0.0.0.0:9464'",
+    );
+    let found: Vec<String> = config.check().iter().map(ToString::to_string).collect();
+    assert!(errors(&config).is_empty(), "{found:?}");
+    for name in [
+        "tls.mode",
+        "server.trusted_proxies",
+        "pin.tries_per_round",
+        "metrics.listen",
+    ] {
+        assert!(
+            found
+                .iter()
+                .any(|f| f.starts_with(&format!("warning: {name}"))),
+            "{name} {found:?}"
+        );
+    }
+}
+
+#[test]
+fn paths_start_at_the_file_and_the_data_folder() {
+    let config = parse("");
+    assert_eq!(
+        config.in_data_dir(&config.database.path),
+        PathBuf::from("/etc/godkend/data/godkend.sqlite")
+    );
+    assert_eq!(
+        parse("[server]\ndata_dir='/var/g'").data_dir(),
+        PathBuf::from("/var/g")
+    );
+    assert_eq!(config.public_host().as_deref(), Some("localhost"));
+}

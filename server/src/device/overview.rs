@@ -1,0 +1,50 @@
+//! `overview`: the person's devices and remembered browsers.
+
+use std::sync::Arc;
+
+use godkend_protocol::messages::device::{AskOverview, BrowserLine, DeviceLine, DeviceState, Overview};
+
+use crate::activation::state_now;
+use crate::app::App;
+use crate::docs;
+use crate::error::ApiError;
+use crate::phone::request::signed;
+use crate::phone::{Call, reply};
+use crate::records::{Browser, Device};
+
+pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
+    let caller = signed::<AskOverview>(&app, &call.bytes, |m| m.device).await?;
+    let owner = caller.account.doc.id.0;
+    let mut devices = Vec::new();
+    for entry in docs::list::<Device>(&*app.store, &owner, 256).await? {
+        let state = state_now(&app, &entry.doc).await?;
+        if state != DeviceState::Removed {
+            devices.push(line(&entry.doc, state));
+        }
+    }
+    let browsers = docs::list::<Browser>(&*app.store, &owner, 256).await?;
+    let pin = caller.device.doc.pin.as_ref().map(|pin| crate::pin::status(pin, &app.config.pin, app.now()));
+    Ok(reply(&Overview {
+        devices,
+        browsers: browsers.into_iter().map(|entry| browser(entry.doc)).collect(),
+        locked_push: caller.account.doc.locked_push,
+        pin,
+    }))
+}
+
+fn line(device: &Device, state: DeviceState) -> DeviceLine {
+    DeviceLine {
+        id: device.id,
+        model: device.info.model.clone(),
+        platform: device.info.platform.clone(),
+        state,
+        enrolled: device.enrolled,
+        last_used: device.last_used,
+        keys: device.keys.iter().map(|key| key.purpose).collect(),
+    }
+}
+
+fn browser(browser: Browser) -> BrowserLine {
+    let Browser { id, name, remembered, last_used, .. } = browser;
+    BrowserLine { id, name, remembered, last_used }
+}

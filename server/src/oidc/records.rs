@@ -1,0 +1,194 @@
+//! What the provider remembers: pushed requests, logins, codes and CIBA requests. Secrets that a client presents are
+//! stored as hashes.
+
+use godkend_protocol::bytes::{Hash32, Id};
+use godkend_protocol::crypto;
+use godkend_protocol::types::{Action, Binding, Factor, Level, Payment};
+use serde::{Deserialize, Serialize};
+
+use crate::approval::Granted;
+use crate::records::Document;
+use crate::store::Kind;
+
+/// The kinds of this module, for purging.
+pub const KINDS: &[Kind] = &[PushedRequest::KIND, Login::KIND, AuthorizationCode::KIND, CibaRequest::KIND];
+
+/// The language of the pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Language {
+    /// Danish.
+    #[default]
+    Da,
+    /// English.
+    En,
+}
+
+/// What a relying party asks of a person, checked.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ask {
+    /// The client identifier.
+    pub client_id: String,
+    /// What an approval does.
+    pub action: Action,
+    /// The reference text.
+    pub text: Option<String>,
+    /// The payment.
+    pub payment: Option<Payment>,
+    /// The level that was asked for.
+    pub level: Level,
+    /// The user id, if the relying party knows it.
+    pub login_hint: Option<String>,
+    /// The language of the pages.
+    pub language: Language,
+    /// Comes back in the ID token.
+    pub nonce: Option<String>,
+}
+
+/// A checked authorisation request of the code flow.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AuthorizationRequest {
+    /// What is asked.
+    pub ask: Ask,
+    /// One of the client's registered addresses.
+    pub redirect_uri: String,
+    /// Comes back unchanged.
+    pub state: Option<String>,
+    /// PKCE S256 (RFC 7636, section 4.2): SHA-256 of the verifier.
+    pub code_challenge: Hash32,
+}
+
+/// A pushed authorisation request (RFC 9126). Deleted when used.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PushedRequest {
+    /// [`secret_hash`] of the `request_uri`.
+    pub hash: Hash32,
+    /// The request.
+    pub request: AuthorizationRequest,
+    /// Unix seconds.
+    pub expires: i64,
+}
+
+/// A login page's session.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Login {
+    /// Also the session's name in paths.
+    pub transaction: Id,
+    /// The request.
+    pub request: AuthorizationRequest,
+    /// Hash of the session cookie.
+    pub session: Hash32,
+    /// How it ended, once the browser was sent back.
+    pub finished: Option<Finished>,
+    /// Unix seconds: purge.
+    pub purge: i64,
+}
+
+/// How a login ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finished {
+    /// A code was issued.
+    Code,
+    /// The relying party was told that the person declined.
+    Declined,
+    /// The relying party was told that the person reported fraud.
+    Reported,
+    /// The relying party was told that the time ran out.
+    Expired,
+}
+
+/// What a code or a CIBA request is good for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Grant {
+    /// The transaction.
+    pub transaction: Id,
+    /// The account.
+    pub account: Id,
+    /// The level that was reached.
+    pub level: Level,
+    /// The authenticator's own level.
+    pub authenticator_level: Level,
+    /// What proved the person.
+    pub factor: Factor,
+    /// How the browser was bound.
+    pub binding: Binding,
+    /// Unix seconds.
+    pub at: i64,
+}
+
+impl Grant {
+    /// What a collected approval is good for.
+    #[must_use]
+    pub fn of(transaction: Id, granted: &Granted) -> Self {
+        Self {
+            transaction,
+            account: granted.account.id,
+            level: granted.level,
+            authenticator_level: granted.authenticator_level,
+            factor: granted.factor,
+            binding: granted.binding,
+            at: granted.at,
+        }
+    }
+}
+
+/// An authorisation code. Deleted when used.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuthorizationCode {
+    /// [`secret_hash`] of the code.
+    pub hash: Hash32,
+    /// The request, whose client, redirect address and PKCE bind the code.
+    pub request: AuthorizationRequest,
+    /// What it is good for.
+    pub grant: Grant,
+    /// Unix seconds.
+    pub expires: i64,
+}
+
+/// A CIBA request in poll mode.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CibaRequest {
+    /// [`secret_hash`] of the `auth_req_id`.
+    pub hash: Hash32,
+    /// The transaction.
+    pub transaction: Id,
+    /// What is asked.
+    pub ask: Ask,
+    /// Seconds between polls; 5 more after each poll that came too soon.
+    pub interval: i64,
+    /// Unix milliseconds of the last poll.
+    pub last_poll_ms: Option<i64>,
+    /// Unix seconds.
+    pub expires: i64,
+    /// The tokens were handed out.
+    pub collected: bool,
+}
+
+/// How a long random secret is stored and found.
+#[must_use]
+pub fn secret_hash(secret: &str) -> Hash32 {
+    crypto::labelled_hash("godkend/1/oidc-secret", &[secret.as_bytes()])
+}
+
+macro_rules! document {
+    ($type:ty, $kind:literal, |$doc:ident| $id:expr, expires $expires:expr) => {
+        impl Document for $type {
+            const KIND: Kind = Kind($kind);
+            fn id(&self) -> Vec<u8> {
+                let $doc = self;
+                $id.0.to_vec()
+            }
+            fn expires(&self) -> Option<i64> {
+                let $doc = self;
+                Some($expires)
+            }
+        }
+    };
+}
+
+document!(PushedRequest, "oidc_request", |d| d.hash, expires d.expires);
+document!(Login, "oidc_login", |d| d.transaction, expires d.purge);
+document!(AuthorizationCode, "oidc_code", |d| d.hash, expires d.expires);
+// Kept a while longer, so that a late poll is told `expired_token` and not that it never was.
+document!(CibaRequest, "oidc_ciba", |d| d.hash, expires d.expires + 600);

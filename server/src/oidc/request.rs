@@ -1,0 +1,365 @@
+//! What relying parties may ask for, checked before anything is stored.
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use godkend_protocol::text::{self, MAX_NAME, MAX_REFERENCE_TEXT};
+use godkend_protocol::types::{Action, Level, Payment};
+use serde::Deserialize;
+
+use super::error::{Kind, OidcError};
+use super::params::{Params, code_challenge, visible};
+use super::records::{Ask, AuthorizationRequest, Language};
+use crate::config::{Level as ConfigLevel, RelyingParty};
+
+/// Where the browser goes back to: known before anything else is judged, for an unknown address is never used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReturnTo {
+    /// One of the client's registered addresses.
+    pub redirect_uri: String,
+    /// Comes back unchanged.
+    pub state: Option<String>,
+}
+
+/// Where the request wants the browser sent back to.
+///
+/// # Errors
+/// `invalid_request`; to be shown, never redirected.
+pub fn return_to(params: &Params, party: &RelyingParty) -> Result<ReturnTo, OidcError> {
+    let wanted = params.need("redirect_uri", "redirect_uri is missing.")?;
+    if !party.redirect_uris.iter().any(|known| known == wanted) {
+        return Err(OidcError::invalid("redirect_uri is not one of those registered for this client."));
+    }
+    // An answer without the state that was sent would look forged to the client, so a bad one is not answered there.
+    let state = params.get("state").map(|state| visible(state, 1024, "state must be at most 1024 visible ASCII characters."));
+    Ok(ReturnTo { redirect_uri: wanted.to_owned(), state: state.transpose()?.map(str::to_owned) })
+}
+
+/// Checks an authorisation request (OpenID Connect Core, section 3.1.2.1; RFC 7636).
+///
+/// # Errors
+/// [`OidcError`]; may be redirected to `back`.
+pub fn authorization(params: &Params, party: &RelyingParty, back: &ReturnTo) -> Result<AuthorizationRequest, OidcError> {
+    if params.get("request").is_some() {
+        return Err(OidcError::new(Kind::RequestNotSupported, "Push the request instead (RFC 9126)."));
+    }
+    if params.get("registration").is_some() {
+        return Err(OidcError::new(Kind::RegistrationNotSupported, "Clients are registered by the operator."));
+    }
+    if params.need("response_type", "response_type is missing.")? != "code" {
+        return Err(OidcError::new(Kind::UnsupportedResponseType, "response_type must be code."));
+    }
+    if params.get("response_mode").is_some_and(|mode| mode != "query") {
+        return Err(OidcError::invalid("response_mode must be query, or left out."));
+    }
+    if params.get("code_challenge_method") != Some("S256") {
+        return Err(OidcError::invalid("PKCE is required: code_challenge_method must be S256."));
+    }
+    let code_challenge = code_challenge(params.need("code_challenge", "PKCE is required: code_challenge is missing.")?)?;
+    prompt(params)?;
+    let ask = ask(params, party)?;
+    Ok(AuthorizationRequest { ask, redirect_uri: back.redirect_uri.clone(), state: back.state.clone(), code_challenge })
+}
+
+/// Checks a CIBA request (CIBA Core, section 7.1).
+///
+/// # Errors
+/// [`OidcError`].
+pub fn backchannel(params: &Params, party: &RelyingParty) -> Result<(Ask, String), OidcError> {
+    if params.get("request").is_some() {
+        return Err(OidcError::new(Kind::RequestNotSupported, "Send the parameters themselves."));
+    }
+    if params.get("login_hint_token").is_some() || params.get("id_token_hint").is_some() {
+        return Err(OidcError::invalid("Only login_hint with the person's user id is supported."));
+    }
+    if params.get("user_code").is_some() {
+        return Err(OidcError::invalid("user_code is not supported; the number beside auth_req_id takes its place."));
+    }
+    if params.get("requested_expiry").is_some_and(|seconds| seconds.parse::<u32>().map_or(true, |s| s == 0)) {
+        return Err(OidcError::invalid("requested_expiry must be a positive whole number of seconds."));
+    }
+    let mut ask = ask(params, party)?;
+    let user_id = ask.login_hint.clone().ok_or(OidcError::invalid("login_hint is missing."))?;
+    if let Some(message) = params.get("binding_message") {
+        let shown = OidcError::new(Kind::InvalidBindingMessage, "binding_message must be at most 130 characters that can be shown safely.");
+        text::check(message, MAX_REFERENCE_TEXT).map_err(|_| shown)?;
+        if ask.text.is_some() {
+            return Err(OidcError::invalid("Send either binding_message or reference_text."));
+        }
+        ask.text = Some(message.to_owned());
+    }
+    Ok((ask, user_id))
+}
+
+fn prompt(params: &Params) -> Result<(), OidcError> {
+    for value in params.get("prompt").unwrap_or_default().split(' ').filter(|v| !v.is_empty()) {
+        match value {
+            "login" | "consent" | "select_account" => {}
+            "none" => {
+                return Err(OidcError::new(Kind::LoginRequired, "Each login is approved on the phone; prompt=none cannot be met."));
+            }
+            _ => return Err(OidcError::invalid("prompt holds an unknown value.")),
+        }
+    }
+    if params.get("max_age").is_some_and(|seconds| seconds.parse::<u32>().is_err()) {
+        return Err(OidcError::invalid("max_age must be a whole number of seconds."));
+    }
+    Ok(())
+}
+
+/// What is common to both flows.
+fn ask(params: &Params, party: &RelyingParty) -> Result<Ask, OidcError> {
+    let scope = params.need("scope", "scope is missing.")?;
+    let token = |c: char| matches!(c, '\u{21}' | '\u{23}'..='\u{5b}' | '\u{5d}'..='\u{7e}' | ' ');
+    if scope.len() > 1024 || !scope.chars().all(token) || !scope.split(' ').any(|s| s == "openid") {
+        return Err(OidcError::new(Kind::InvalidScope, "scope must hold openid."));
+    }
+    let idp = IdpParams::read(params)?;
+    let payment = match (params.get("authorization_details"), &idp.payment) {
+        (Some(_), Some(_)) => return Err(OidcError::invalid("The payment stands there twice.")),
+        (Some(details), None) => Some(payment_of_details(details)?),
+        (None, Some(wanted)) => Some(payment_of(wanted).map_err(OidcError::invalid)?),
+        (None, None) => None,
+    };
+    let action = match (idp.action_text.as_deref(), &payment) {
+        (None, None) => Action::LogOn,
+        (None, Some(_)) => Action::Approve,
+        (Some(name), payment) => {
+            let action = action_of(name)?;
+            if payment.is_some() && action == Action::LogOn {
+                return Err(OidcError::invalid("A payment cannot be approved with LOG_ON."));
+            }
+            action
+        }
+    };
+    let nonce = params.get("nonce").map(|nonce| visible(nonce, 512, "nonce must be at most 512 visible ASCII characters."));
+    let login_hint = params.get("login_hint").map(user_id).transpose()?;
+    Ok(Ask {
+        client_id: party.client_id.clone(),
+        action,
+        text: idp.reference_text()?,
+        payment,
+        level: level(params, &idp, party)?,
+        login_hint,
+        language: language(params)?,
+        nonce: nonce.transpose()?.map(str::to_owned),
+    })
+}
+
+/// A user id: 5 to 48 visible characters.
+///
+/// # Errors
+/// `invalid_request`. Says nothing about whether there is such a user.
+pub fn user_id(text: &str) -> Result<String, OidcError> {
+    let text = text.trim();
+    let length = text.chars().count();
+    if !(5..=48).contains(&length) || text::check(text, 48).is_err() {
+        return Err(OidcError::invalid("A user id has 5 to 48 characters."));
+    }
+    Ok(text.to_owned())
+}
+
+fn language(params: &Params) -> Result<Language, OidcError> {
+    match params.get("language") {
+        // Greenlandic readers get Danish until there is a translation.
+        Some("da" | "kl") => return Ok(Language::Da),
+        Some("en") => return Ok(Language::En),
+        Some(_) => return Err(OidcError::invalid("language must be da, en or kl.")),
+        None => {}
+    }
+    let wanted = visible(params.get("ui_locales").unwrap_or_default(), 256, "ui_locales is malformed.")?;
+    let known = wanted.split(' ').find_map(|tag| match tag.split('-').next() {
+        Some("da" | "kl") => Some(Language::Da),
+        Some("en") => Some(Language::En),
+        _ => None,
+    });
+    // RFC 5646 tags that nobody here speaks are no error (OpenID Connect Core, section 3.1.2.1).
+    Ok(known.unwrap_or_default())
+}
+
+fn level(params: &Params, idp: &IdpParams, party: &RelyingParty) -> Result<Level, OidcError> {
+    let known = |text: &str| {
+        [Level::Low, Level::Substantial, Level::High]
+            .into_iter()
+            .find(|level| level.uri() == text || level.name().eq_ignore_ascii_case(text))
+    };
+    let may = |level: Level| party.levels.iter().any(|allowed| level_of(*allowed) == level);
+    let by_idp = match idp.loa_value.as_deref() {
+        None => None,
+        Some(text) => Some(known(text).ok_or(OidcError::invalid("loa_value is not a known level."))?),
+    };
+    let by_acr = match params.get("acr_values") {
+        None => None,
+        Some(text) => {
+            let wanted: Vec<Level> = text.split(' ').filter_map(known).collect();
+            if wanted.is_empty() {
+                return Err(OidcError::invalid("acr_values names no known level."));
+            }
+            // In the order of preference; a level that this client may not have is passed over.
+            Some(wanted.iter().copied().find(|level| may(*level)).or_else(|| wanted.first().copied()))
+        }
+    }
+    .flatten();
+    let wanted = match (by_idp, by_acr) {
+        (Some(a), Some(b)) if a != b => return Err(OidcError::invalid("acr_values and loa_value ask for different levels.")),
+        (Some(level), _) | (None, Some(level)) => level,
+        (None, None) => default_level(party),
+    };
+    if may(wanted) {
+        Ok(wanted)
+    } else {
+        Err(OidcError::new(Kind::UnmetAuthenticationRequirements, "This client may not ask for that level."))
+    }
+}
+
+/// Substantial where the client may have it, else the nearest that it may have.
+fn default_level(party: &RelyingParty) -> Level {
+    let mut levels: Vec<Level> = party.levels.iter().map(|level| level_of(*level)).collect();
+    levels.sort_unstable();
+    let up_to = levels.iter().rev().find(|level| **level <= Level::Substantial);
+    up_to.or(levels.first()).copied().unwrap_or(Level::Substantial)
+}
+
+/// The protocol's name of a configured level.
+#[must_use]
+pub const fn level_of(level: ConfigLevel) -> Level {
+    match level {
+        ConfigLevel::Low => Level::Low,
+        ConfigLevel::Substantial => Level::Substantial,
+        ConfigLevel::High => Level::High,
+    }
+}
+
+fn action_of(name: &str) -> Result<Action, OidcError> {
+    [Action::LogOn, Action::Approve, Action::Confirm, Action::Accept, Action::Sign]
+        .into_iter()
+        .find(|action| action.name() == name)
+        .ok_or(OidcError::invalid("action_text must be LOG_ON, APPROVE, CONFIRM, ACCEPT or SIGN."))
+}
+
+/// The Danish brokers' own parameters.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct IdpParams {
+    reference_text: Option<String>,
+    action_text: Option<String>,
+    loa_value: Option<String>,
+    payment: Option<WantedPayment>,
+    // Taken, for they ask for what every login here does: two factors, a link that opens the app.
+    #[serde(rename = "enable_step_up")]
+    _step_up: Option<bool>,
+    #[serde(rename = "enable_app_switch")]
+    _app_switch: Option<bool>,
+    #[serde(rename = "app_switch_os")]
+    _app_switch_os: Option<String>,
+    #[serde(rename = "app_switch_url")]
+    _app_switch_url: Option<String>,
+    #[serde(rename = "require_psd2")]
+    _psd2: Option<bool>,
+}
+
+impl IdpParams {
+    fn read(params: &Params) -> Result<Self, OidcError> {
+        let Some(text) = params.get("idp_params") else { return Ok(Self::default()) };
+        let invalid = OidcError::invalid(
+            "idp_params must be a JSON object with reference_text, action_text, loa_value, payment and the app switch's fields only.",
+        );
+        // Some brokers nest the fields under the provider's name.
+        let mut value: serde_json::Value = serde_json::from_str(text).map_err(|_| invalid.clone())?;
+        let object = value.as_object_mut().ok_or_else(|| invalid.clone())?;
+        if object.len() == 1 && let Some(nested) = object.remove("mitid") {
+            value = nested;
+        }
+        if !value.is_object() {
+            return Err(invalid);
+        }
+        serde_json::from_value(value).map_err(|_| invalid)
+    }
+
+    fn reference_text(&self) -> Result<Option<String>, OidcError> {
+        let Some(encoded) = &self.reference_text else { return Ok(None) };
+        let invalid = OidcError::invalid(
+            "reference_text must be Base64 of UTF-8 text: at most 130 characters that can be shown safely, in normal form C.",
+        );
+        let engine = GeneralPurpose::new(
+            &alphabet::STANDARD,
+            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+        );
+        let bytes = engine.decode(encoded).map_err(|_| invalid.clone())?;
+        let shown = String::from_utf8(bytes).map_err(|_| invalid.clone())?;
+        text::check(&shown, MAX_REFERENCE_TEXT).map_err(|_| invalid)?;
+        Ok(Some(shown))
+    }
+}
+
+/// The `authorization_details` type of a payment (RFC 9396).
+pub const PAYMENT_TYPE: &str = "godkend_payment";
+
+/// Currencies with two decimals. Others would be shown wrongly by a phone that counts in hundredths.
+const CURRENCIES: &[&str] =
+    &["DKK", "EUR", "SEK", "NOK", "USD", "GBP", "CHF", "PLN", "CZK", "HUF", "RON", "BGN", "CAD", "AUD", "NZD"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedPayment {
+    amount: String,
+    currency: String,
+    payee: String,
+    account: Option<String>,
+}
+
+fn payment_of_details(text: &str) -> Result<Payment, OidcError> {
+    let refuse = |description| OidcError::new(Kind::InvalidAuthorizationDetails, description);
+    let details: Vec<serde_json::Value> =
+        serde_json::from_str(text).map_err(|_| refuse("authorization_details must be a JSON array."))?;
+    let [detail] = <[serde_json::Value; 1]>::try_from(details).map_err(|_| refuse("authorization_details must hold one payment."))?;
+    let serde_json::Value::Object(mut detail) = detail else {
+        return Err(refuse("authorization_details must hold an object."));
+    };
+    if detail.remove("type").as_ref().and_then(|t| t.as_str()) != Some(PAYMENT_TYPE) {
+        return Err(refuse("The type in authorization_details must be godkend_payment."));
+    }
+    let wanted: WantedPayment = serde_json::from_value(detail.into())
+        .map_err(|_| refuse("A payment has amount, currency, payee and, if wished, account; all of them texts."))?;
+    payment_of(&wanted).map_err(refuse)
+}
+
+fn payment_of(wanted: &WantedPayment) -> Result<Payment, &'static str> {
+    let amount_minor =
+        amount_minor(&wanted.amount).ok_or("amount must be a positive text such as 1250.00, with two decimals.")?;
+    if !CURRENCIES.contains(&wanted.currency.as_str()) {
+        return Err("currency must be a known ISO 4217 code with two decimals, such as DKK.");
+    }
+    text::check(&wanted.payee, MAX_NAME).map_err(|_| "payee must be at most 64 characters that can be shown safely.")?;
+    if let Some(account) = &wanted.account {
+        text::check(account, MAX_NAME).map_err(|_| "account must be at most 64 characters that can be shown safely.")?;
+    }
+    Ok(Payment {
+        amount_minor,
+        currency: wanted.currency.clone(),
+        payee: wanted.payee.clone(),
+        account: wanted.account.clone(),
+    })
+}
+
+/// `1250.00` as 125000.
+fn amount_minor(text: &str) -> Option<u64> {
+    let (whole, cents) = text.split_once('.')?;
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let canonical = whole == "0" || !whole.starts_with('0');
+    if !(1..=12).contains(&whole.len()) || cents.len() != 2 || !digits(whole) || !digits(cents) || !canonical {
+        return None;
+    }
+    let minor = whole.parse::<u64>().ok()? * 100 + cents.parse::<u64>().ok()?;
+    (minor > 0).then_some(minor)
+}
+
+/// 125000 as `1250.00`.
+#[must_use]
+pub fn amount_text(minor: u64) -> String {
+    format!("{}.{:02}", minor / 100, minor % 100)
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

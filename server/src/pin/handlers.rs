@@ -1,0 +1,197 @@
+//! `pin/register`, `pin/enrol` and `pin/start`.
+
+use std::sync::Arc;
+
+use godkend_protocol::bytes::Id;
+use godkend_protocol::cbor;
+use godkend_protocol::codes::Code;
+use godkend_protocol::cose::Received;
+use godkend_protocol::crypto;
+use godkend_protocol::messages::Done;
+use godkend_protocol::messages::activation::Stage;
+use godkend_protocol::messages::approval::{Challenge, challenge_hash};
+use godkend_protocol::messages::device::DeviceState;
+use godkend_protocol::messages::pin::{
+    PinContext, PinEnrol, PinEnrolRequest, PinRegister, PinRegistered, PinStart, PinStartRequest, PinStarted,
+};
+use godkend_protocol::opaque::{KE1_LEN, REGISTRATION_REQUEST_LEN};
+use godkend_protocol::types::Factor;
+
+use super::{check_enrol, credential, debit};
+use crate::activation::stage_now;
+use crate::app::App;
+use crate::audit::AuditEntry;
+use crate::docs::{self, Changes};
+use crate::error::ApiError;
+use crate::history::{self, About};
+use crate::phone::request::{payload_hash, signed_enrolling};
+use crate::phone::{Call, PhoneRouter, reply, route};
+use crate::records::{Device, Enrolment, Entry, Exchange};
+
+/// Registrations of one device in a minute: more are no person choosing a PIN.
+const REGISTRATIONS_PER_MINUTE: u32 = 10;
+
+/// The phone's requests about the PIN.
+pub fn routes() -> PhoneRouter {
+    let router = route(PhoneRouter::new(), PinRegister::PATH, register);
+    let router = route(router, PinEnrolRequest::PATH, enrol);
+    route(router, PinStartRequest::PATH, start)
+}
+
+async fn register(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
+    let caller = signed_enrolling::<PinRegister>(&app, &call.bytes, |m| m.device).await?;
+    let (device, message) = (&caller.device.doc, &caller.message);
+    if message.request.0.len() != REGISTRATION_REQUEST_LEN {
+        return Err(Code::Malformed.into());
+    }
+    match &message.context {
+        PinContext::Enrolment { id, .. } => {
+            let enrolment = enrolment_of(&app, device, id, &message.context).await?;
+            match stage_now(&enrolment.doc, app.now()) {
+                Some(Stage::ChoosePin) => {}
+                Some(Stage::Digits) => return Err(Code::DigitsPending.into()),
+                Some(Stage::Void) | None => return Err(Code::ActivationExpired.into()),
+                Some(Stage::Finish | Stage::Waiting { .. } | Stage::Active) => {
+                    return Err(Code::OperationRefused.into());
+                }
+            }
+        }
+        PinContext::Change { .. } => {
+            if device.state != DeviceState::Active || device.pin.is_none() {
+                return Err(Code::PinMissing.into());
+            }
+        }
+    }
+    let credential = credential(&device.id, &message.context);
+    // A registration with the key of the record in use would be a try without a debit.
+    if device.pin.as_ref().is_some_and(|pin| pin.credential == credential) {
+        return Err(Code::OperationRefused.into());
+    }
+    let source = device.id.to_base64();
+    app.throttle.take("pin_register", &source, REGISTRATIONS_PER_MINUTE, app.clock.now_ms())?;
+    let seed = app.keys.current_seed;
+    let secrets = app.keys.opaque.get(&seed).ok_or(Code::Internal)?;
+    let response = secrets.register(&message.request.0, &credential).map_err(|_| Code::Malformed)?;
+    Ok(reply(&PinRegistered { seed, response }))
+}
+
+async fn enrol(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
+    let request: PinEnrolRequest = cbor::decode(&call.bytes)?;
+    docs::retry(|| enrol_attempt(&app, &request)).await
+}
+
+async fn enrol_attempt(app: &App, request: &PinEnrolRequest) -> Result<Vec<u8>, ApiError> {
+    let mut caller = signed_enrolling::<PinEnrol>(app, &request.enrol.0, |m| m.device).await?;
+    let context = caller.message.context;
+    // A change comes with the answer that the old PIN approves.
+    let PinContext::Enrolment { id, .. } = &context else { return Err(Code::ChallengeInvalid.into()) };
+    let mut enrolment = enrolment_of(app, &caller.device.doc, id, &context).await?;
+    let record = check_enrol(app, request, &caller.device.doc, &context)?;
+    let now = app.now();
+    let same = |device: &Device| {
+        device.pin.as_ref().is_some_and(|pin| pin.key == record.key && pin.record == record.record)
+    };
+    match stage_now(&enrolment.doc, now) {
+        Some(Stage::ChoosePin) => {}
+        // A retry: it is there already.
+        Some(Stage::Finish | Stage::Waiting { .. } | Stage::Active) if same(&caller.device.doc) => {
+            return Ok(reply(&Done {}));
+        }
+        Some(Stage::Finish | Stage::Waiting { .. } | Stage::Active) => return Err(Code::OperationRefused.into()),
+        Some(Stage::Digits) => return Err(Code::DigitsPending.into()),
+        Some(Stage::Void) | None => return Err(Code::ActivationExpired.into()),
+    }
+    let device = &mut caller.device.doc;
+    let entry = AuditEntry::PinEnrolled {
+        device: device.id,
+        account: device.account,
+        key: record.key,
+        record: crypto::sha256(&[&record.record.0]),
+        at: now,
+    };
+    device.pin = Some(record);
+    enrolment.doc.stage = Some(Stage::Finish);
+    let account = device.account;
+    let mut changes = Changes::new();
+    changes.update(&caller.device).update(&enrolment).log(&entry);
+    changes.commit(&*app.store).await?;
+    app.log.wake();
+    app.wake.all(account);
+    Ok(reply(&Done {}))
+}
+
+async fn start(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
+    let request: PinStartRequest = cbor::decode(&call.bytes)?;
+    let challenge = app.keys.open_own::<Challenge>(&request.challenge.0).map_err(|error| match error.into() {
+        ApiError { code: Code::SignatureInvalid, .. } => ApiError::from(Code::ChallengeInvalid),
+        other => other,
+    })?;
+    docs::retry(|| start_attempt(&app, &request, &challenge)).await
+}
+
+async fn start_attempt(
+    app: &App, request: &PinStartRequest, challenge: &Received<Challenge>,
+) -> Result<Vec<u8>, ApiError> {
+    let mut caller = signed_enrolling::<PinStart>(app, &request.start.0, |m| m.device).await?;
+    let (start, hash) = (&caller.message, payload_hash(&caller.payload));
+    let device = &mut caller.device.doc;
+    let claimed = challenge.claimed();
+    if claimed.device != device.id || challenge_hash(challenge.payload()) != start.challenge {
+        return Err(Code::ChallengeInvalid.into());
+    }
+    let pin = device.pin.as_mut().ok_or(Code::PinMissing)?;
+    if let Some(open) = pin.exchange.as_ref().filter(|open| open.start == hash) {
+        return Ok(open.reply.0.clone());
+    }
+    if start.exchange <= pin.last_exchange {
+        return Err(Code::PinExchangeClosed.into());
+    }
+    if !claimed.factors.contains(&Factor::Pin) {
+        return Err(Code::FactorRefused.into());
+    }
+    let now = app.now();
+    if now >= claimed.expires {
+        return Err(Code::TransactionExpired.into());
+    }
+    if start.ke1.0.len() != KE1_LEN {
+        return Err(Code::Malformed.into());
+    }
+    let if_wrong = debit(pin, &app.config.pin, now)?;
+    let secrets = app.keys.opaque.get(&pin.seed).ok_or(Code::Internal)?;
+    // KE2 leaves this function only with the commit that holds its debit.
+    let started = secrets
+        .start_try(&mut app.rng(), &pin.record.0, &start.ke1.0, &pin.credential, &start.challenge)
+        .map_err(|_| Code::Malformed)?;
+    let answer = reply(&PinStarted { exchange: start.exchange, ke2: started.ke2, if_wrong });
+    pin.last_exchange = start.exchange;
+    pin.exchange = Some(Exchange {
+        number: start.exchange,
+        start: hash,
+        challenge: start.challenge,
+        reply: answer.clone().into(),
+        state: started.state,
+    });
+    let entry = AuditEntry::PinDebited { device: device.id, debits: pin.debits, exchange: start.exchange, at: now };
+    let (account, id) = (device.account, device.id);
+    let mut changes = Changes::new();
+    changes.update(&caller.device).log(&entry);
+    if if_wrong.dead {
+        // The ninth try: if it fails, the PIN is dead, and the person should know from when.
+        history::add(&mut changes, app, account, "pin_last_try", About::device(id));
+    }
+    changes.commit(&*app.store).await?;
+    app.log.wake();
+    Ok(answer)
+}
+
+/// The enrolment that a context names, if it is this device's and the transcript is its.
+async fn enrolment_of(
+    app: &App, device: &Device, id: &Id, context: &PinContext,
+) -> Result<Entry<Enrolment>, ApiError> {
+    let entry = docs::get::<Enrolment>(&*app.store, &id.0).await?.ok_or(Code::ActivationUnknown)?;
+    let PinContext::Enrolment { transcript, .. } = context else { return Err(Code::ChallengeInvalid.into()) };
+    if entry.doc.device != Some(device.id) || entry.doc.transcript != Some(*transcript) {
+        return Err(Code::ChallengeInvalid.into());
+    }
+    Ok(entry)
+}

@@ -1,0 +1,281 @@
+//! The whole server in one call: [`start`] opens store, log and keys, replays, and serves until [`Running::stop`]. The
+//! binary, the tests and the headless example start it the same way.
+
+mod background;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use godkend_protocol::keyset::Root;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::activation::{Judge, JudgeError};
+use crate::app::{App, Clock, Wake};
+use crate::audit::AuditLog;
+use crate::config::{Config, Finding, Severity};
+use crate::error::ApiError;
+use crate::keys::{KeysError, ServerKeys};
+use crate::log::{Behind, LogError, Opened, Sequencer, SequencerConfig};
+use crate::ops::health::Readiness;
+use crate::ops::metrics::Metrics;
+use crate::ops::secrets::{self, SecretError};
+use crate::ops::serve::{self, Serving};
+use crate::ops::shutdown::{Shutdown, Stopping};
+use crate::ops::tls::{self, TlsError};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
+use crate::throttle::Throttle;
+
+/// A running server.
+pub struct Running {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// The origin that phones and browsers use.
+    pub url: String,
+    /// The public root, for phones.
+    pub root: Root,
+    /// Its parts, for programs that embed it.
+    pub app: Arc<App>,
+    /// Its metrics.
+    pub metrics: Metrics,
+    /// Where the metrics are, if they are served.
+    pub metrics_addr: Option<SocketAddr>,
+    shutdown: Shutdown,
+    main: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("addr", &self.addr).field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl Running {
+    /// What stops it, for signals.
+    #[must_use]
+    pub const fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
+    /// Lets running requests finish, writes what waits to log and database, and ends.
+    pub async fn stop(self) {
+        self.shutdown.stop();
+        self.ended().await;
+    }
+
+    /// Returns when the server has stopped, for whatever reason.
+    pub async fn ended(self) {
+        if self.main.await.is_err() {
+            tracing::error!("the server ended with a fault");
+        }
+    }
+}
+
+/// What the operator may decide at a start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StartOptions {
+    /// The log was lost and will not come back: begin a new epoch ([`Behind::NewEpoch`]).
+    pub new_epoch: bool,
+}
+
+/// Why the server did not start. Nothing has been changed but what a start always does.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration has errors: correct them.
+    #[error("the configuration has errors:{}", sentences(.0))]
+    Config(Vec<Finding>),
+    /// The keys: run `init`, or restore them.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// A secret file: see there.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// `[attestation]`.
+    #[error(transparent)]
+    Attestation(#[from] JudgeError),
+    /// The database: see there.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log: see there. One that was lost for good needs a new epoch (`serve --new-epoch`).
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// What the log knows and the database does not could not be replayed.
+    #[error("the log could not be replayed into the database: {0}")]
+    Replay(ApiError),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Phones would refuse the TLS key: sign a new key set with `keys rotate`.
+    #[error("the TLS key is not among the pins of the key set; run `keys rotate`")]
+    NotPinned,
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+fn sentences(findings: &[Finding]) -> String {
+    findings.iter().map(|finding| format!("\n{finding}")).collect()
+}
+
+/// Starts the server on the address of its configuration.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let address = config.server.listen;
+    let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+    start_on(config, listener, StartOptions::default()).await
+}
+
+/// [`start`], on a listener that is open already, so that its port can be part of the configuration.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start_on(config: Config, listener: TcpListener, options: StartOptions) -> Result<Running, StartError> {
+    let findings = config.check();
+    for finding in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
+        tracing::warn!(setting = finding.setting, "a setting is unwise; run `check`");
+    }
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(StartError::Config(findings));
+    }
+    let clock = Clock::default();
+    let now = clock.now_ms().div_euclid(1000);
+    let keys = ServerKeys::load(&config, now)?;
+    let attestation = Judge::load(&config)?;
+    let token = secrets::load_admin_token(&config.in_data_dir(&config.admin.token_file))?;
+    let tls = identity(&config, &keys, now)?;
+
+    let store: Arc<dyn Store> = Arc::new(open_store(&config).await?);
+    let Opened { log, sequencer, entries_ahead, .. } = open_log(&config, &keys, store.clone(), now, options).await?;
+    let log = AuditLog::new(log);
+
+    let address = config.server.listen;
+    let addr = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
+    let metrics_listener = match config.metrics.listen {
+        None => None,
+        Some(address) => {
+            let bound = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+            Some(bound)
+        }
+    };
+    let metrics_addr = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    let shutdown = Shutdown::new();
+    let (limits, trusted_proxies) = (config.limits.clone(), config.server.trusted_proxies.clone());
+    let (url, root) = (config.server.public_url.clone(), keys.root.clone());
+    let app = Arc::new(App {
+        config,
+        store,
+        log,
+        keys,
+        attestation,
+        clock,
+        wake: Wake::default(),
+        throttle: Throttle::default(),
+        stopping: Stopping::new(shutdown.receiver()),
+    });
+    crate::replay::run(&app, &entries_ahead).await.map_err(StartError::Replay)?;
+    let replayed = crate::replay::run(&app, &entries_ahead).await.map_err(StartError::Replay)?;
+    if replayed.entries > 0 {
+        tracing::warn!(entries = replayed.entries, "the database was older than the log and was brought up to date");
+    }
+    let metrics = Metrics::new();
+    let router = router(&app, token);
+    let stop = shutdown.receiver();
+    let tls = tls.map(|identity| identity.config);
+    let serving = Serving { tls, limits, trusted_proxies, metrics: metrics.clone(), stop };
+    let main = tokio::spawn(run(app.clone(), sequencer, listener, router, serving, metrics_listener));
+    Ok(Running { addr, url, root, app, metrics, metrics_addr, shutdown, main })
+}
+
+/// All routes of the main listener.
+fn router(app: &Arc<App>, token: secrets::AdminToken) -> Router {
+    let (store, log) = (app.store.clone(), app.log.clone());
+    let readiness = Readiness::new()
+        .check("database", move || {
+            let store = store.clone();
+            async move { store.healthy().await.is_ok() }
+        })
+        .check("log", move || {
+            let well = log.log().trouble().is_none();
+            async move { well }
+        })
+        .until(app.stopping.clone());
+    Router::new()
+        .merge(crate::phone::routes().with_state(app.clone()))
+        .merge(crate::admin::routes(app.clone(), token))
+        .merge(crate::oidc::routes(app.clone()))
+        .merge(crate::web::routes(app.clone()))
+        .merge(readiness.routes())
+}
+
+/// Serves until told to stop. The log is written to the end after the last request, and the database closed after it.
+async fn run(
+    app: Arc<App>, sequencer: Sequencer, listener: TcpListener, router: Router, serving: Serving,
+    metrics_listener: Option<TcpListener>,
+) {
+    let (last, stopped) = tokio::sync::oneshot::channel::<()>();
+    let sequencing = tokio::spawn(sequencer.run(async move {
+        // A sender that is gone means the same.
+        let _ = stopped.await;
+    }));
+    let background = tokio::spawn(background::run(app.clone()));
+    let metrics = metrics_listener.map(|listener| {
+        let routes = serving.metrics.routes();
+        let plain = Serving::new(serving.limits.clone(), serving.stop.clone());
+        tokio::spawn(serve::serve(listener, routes, plain))
+    });
+    serve::serve(listener, router, serving).await;
+    let _ = background.await;
+    if let Some(metrics) = metrics {
+        let _ = metrics.await;
+    }
+    let _ = last.send(());
+    let _ = sequencing.await;
+    app.store.close().await;
+}
+
+fn identity(config: &Config, keys: &ServerKeys, now: i64) -> Result<Option<tls::TlsIdentity>, StartError> {
+    let key = secrets::load_p256(&config.data_dir().join("secrets").join(tls::KEY_FILE))?;
+    let identity = tls::identity(config, &key, u64::try_from(now).unwrap_or(0))?;
+    let pinned = |pin: &[u8; 32]| keys.set.tls_pins.iter().any(|known| known.0 == *pin);
+    match identity {
+        Some(identity) if !pinned(&identity.spki_sha256) => Err(StartError::NotPinned),
+        identity => Ok(identity),
+    }
+}
+
+async fn open_store(config: &Config) -> Result<SqliteStore, StoreError> {
+    use rand_core::Rng as _;
+    let instance = tls::system_random().next_u64();
+    SqliteStore::open(&config.in_data_dir(&config.database.path), instance).await
+}
+
+async fn open_log(
+    config: &Config, keys: &ServerKeys, store: Arc<dyn Store>, now: i64, options: StartOptions,
+) -> Result<Opened, LogError> {
+    let clock = Clock::default();
+    let settings = SequencerConfig {
+        dir: config.data_dir().join(LOG_DIR),
+        environment: config.server.environment.clone(),
+        epoch: u64::try_from(now).unwrap_or(0),
+        behind: if options.new_epoch { Behind::NewEpoch } else { Behind::Refuse },
+        signers: keys.checkpoint_signers(),
+        earlier: keys.earlier_checkpoint_keys(),
+        clock: Arc::new(move || u64::try_from(clock.now_ms().div_euclid(1000)).unwrap_or(0)),
+        rng: Box::new(tls::system_random()),
+    };
+    Sequencer::open(store, settings).await
+}
+
+/// The log's folder in the data folder.
+pub const LOG_DIR: &str = "log";

@@ -1,0 +1,50 @@
+//! What the server does by itself: purging what has expired, and settling enrolments whose time has come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::records::{CodeIndex, Document as _, Enrolment, Transaction};
+use crate::store::Kind;
+
+/// Between two sweeps of enrolments. Readers judge by time themselves; the sweep makes it durable.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// Sweeps between two purges: a minute.
+const PURGE_EVERY: u32 = 6;
+/// Records purged in one commit.
+const PURGED_AT_ONCE: u32 = 256;
+
+pub(super) async fn run(app: Arc<App>) {
+    let mut stopping = app.stopping.clone();
+    let mut round = 0_u32;
+    loop {
+        if let Err(error) = crate::activation::sweep(&app).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the sweep of enrolments will be tried again");
+        }
+        // The first purge comes after the first sweep, which may still need what has expired.
+        if round.is_multiple_of(PURGE_EVERY) {
+            purge(&app).await;
+        }
+        round = round.wrapping_add(1);
+        tokio::select! {
+            () = stopping.wait() => return,
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+    }
+}
+
+async fn purge(app: &App) {
+    let mut kinds: Vec<Kind> = vec![Enrolment::KIND, CodeIndex::KIND, Transaction::KIND];
+    kinds.extend_from_slice(crate::approval::KINDS);
+    kinds.extend_from_slice(crate::oidc::KINDS);
+    loop {
+        match app.store.purge_expired(app.now(), &kinds, PURGED_AT_ONCE).await {
+            Ok(count) if count >= u64::from(PURGED_AT_ONCE) && !app.stopping.now() => {}
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "expired records could not be purged");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The end of a login: back to the relying party, with a code or with the reason why there is none.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use godkend_protocol::bytes::{Hash32, Id, Secret};
+use godkend_protocol::codes::Code;
+use godkend_protocol::crypto;
+use url::Url;
+
+use super::{cookies, html};
+use crate::app::App;
+use crate::approval::{self, BrowserCookie, State as TransactionState};
+use crate::docs::{self, Changes, retry};
+use crate::error::ApiError;
+use crate::oidc::error::Kind;
+use crate::oidc::params::Params;
+use crate::oidc::records::{Finished, Grant, Language, Login};
+use crate::oidc::request::ReturnTo;
+use crate::oidc::{code, issuer};
+use crate::records::{Entry, Transaction};
+
+/// The login whose session cookie the browser sent, and the cookie's hash.
+///
+/// # Errors
+/// [`Code::NotFound`], the same for a login that is not there and for one of another browser.
+pub(super) async fn session(app: &App, headers: &HeaderMap, id: &str) -> Result<(Entry<Login>, Hash32), ApiError> {
+    let id = Id::from_base64(id).ok_or(Code::NotFound)?;
+    let session = cookies::session(app, headers, &id).ok_or(Code::NotFound)?;
+    let login = docs::get::<Login>(&*app.store, &id.0).await?.ok_or(Code::NotFound)?;
+    if !crypto::same(&login.doc.session.0, &session.0) {
+        return Err(Code::NotFound.into());
+    }
+    Ok((login, session))
+}
+
+/// `GET /login/return?t=<login>&c=<return code>`: the app sends the browser of the same device here. Approval, return
+/// code and cookie together complete the login, and no two of them.
+pub(super) async fn returned(
+    State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap,
+) -> Response {
+    let outcome = async {
+        let params = Params::parse(query.unwrap_or_default().as_bytes()).map_err(|_| ApiError::from(Code::Malformed))?;
+        let code = params.get("c").and_then(Secret::<16>::from_base64).ok_or(Code::LinkInvalid)?;
+        let (login, session) = session(&app, &headers, params.get("t").unwrap_or_default()).await?;
+        let transaction = login.doc.transaction;
+        approval::complete_same_device(&app, &transaction, &code, Some(&session)).await.map(|_| transaction)
+    };
+    match outcome.await {
+        Ok(transaction) => Redirect::to(&format!("/login/{}/finish", transaction.to_base64())).into_response(),
+        Err(error) if error.code == Code::NotFound => html::wrong_browser(language(&headers)),
+        Err(error) => html::error(language(&headers), &error),
+    }
+}
+
+/// `GET /login/<id>/finish`: sends the browser back. Asked again, it gives the same answer.
+pub(super) async fn finish(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let (login, session) = match session(&app, &headers, &id).await {
+        Ok(found) => found,
+        Err(error) if error.code == Code::NotFound => return html::wrong_browser(language(&headers)),
+        Err(error) => return html::error(language(&headers), &error),
+    };
+    let back = ReturnTo {
+        redirect_uri: login.doc.request.redirect_uri.clone(),
+        state: login.doc.request.state.clone(),
+    };
+    match conclude(&app, login.doc.transaction, &session).await {
+        Ok(None) => Redirect::to(&format!("/login/{id}")).into_response(),
+        Ok(Some((Finished::Code, cookie))) => {
+            let code = code::of_transaction(&app.keys.pairwise, &login.doc.transaction);
+            let mut response = back_to(&app, &back, &[("code", &code)]);
+            if let Some(cookie) = cookie.and_then(|cookie| cookies::set_browser(&app, &cookie)) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            response
+        }
+        Ok(Some((Finished::Declined, _))) => refuse(&app, &back, Kind::AccessDenied, "The person declined."),
+        Ok(Some((Finished::Reported, _))) => {
+            refuse(&app, &back, Kind::AccessDenied, "The person reports that this was not their request.")
+        }
+        Ok(Some((Finished::Expired, _))) => refuse(&app, &back, Kind::AccessDenied, "Nobody approved in time."),
+        Err(error) => html::error(login.doc.request.ask.language, &error),
+    }
+}
+
+/// Fixes how the login ends; `None` while it has not.
+async fn conclude(
+    app: &App, id: Id, session: &Hash32,
+) -> Result<Option<(Finished, Option<BrowserCookie>)>, ApiError> {
+    retry(|| async {
+        let mut login = docs::get::<Login>(&*app.store, &id.0).await?.ok_or(Code::NotFound)?;
+        if let Some(finished) = login.doc.finished {
+            return Ok(Some((finished, None)));
+        }
+        let mut changes = Changes::new();
+        let transaction = docs::get::<Transaction>(&*app.store, &id.0).await?.ok_or(Code::TransactionUnknown)?;
+        let (finished, cookie) = match approval::view(&transaction.doc, app.now()).state {
+            TransactionState::Waiting | TransactionState::Opened => return Ok(None),
+            TransactionState::Denied => (Finished::Declined, None),
+            TransactionState::Reported => (Finished::Reported, None),
+            TransactionState::Expired => (Finished::Expired, None),
+            TransactionState::Approved => {
+                let (grant, cookie) = collected(app, &id, session).await?;
+                let code = code::of_transaction(&app.keys.pairwise, &id);
+                let lifetime = app.config.oidc.code_seconds;
+                changes.insert(&code::record(&code, login.doc.request.clone(), grant, app.now(), lifetime));
+                (Finished::Code, cookie)
+            }
+        };
+        login.doc.finished = Some(finished);
+        changes.update(&login);
+        changes.commit(&*app.store).await?;
+        Ok(Some((finished, cookie)))
+    })
+    .await
+}
+
+/// Collects the approval. One that this login has collected before, without coming to issue its code, is read again.
+async fn collected(app: &App, id: &Id, session: &Hash32) -> Result<(Grant, Option<BrowserCookie>), ApiError> {
+    match approval::collect(app, id, Some(session)).await {
+        Ok(granted) => Ok((Grant::of(*id, &granted), granted.new_browser_cookie)),
+        Err(error) if error.code == Code::TransactionFinished => {
+            let transaction = docs::get::<Transaction>(&*app.store, &id.0).await?.ok_or(Code::TransactionUnknown)?;
+            let own = transaction.doc.collected
+                && transaction.doc.browser_session.is_some_and(|hash| crypto::same(&hash.0, &session.0));
+            Ok((again(&transaction.doc).filter(|_| own).ok_or(error)?, None))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn again(transaction: &Transaction) -> Option<Grant> {
+    let outcome = transaction.outcome.as_ref()?;
+    Some(Grant {
+        transaction: transaction.id,
+        account: outcome.account?,
+        level: outcome.level?,
+        authenticator_level: outcome.authenticator_level?,
+        factor: outcome.factor,
+        binding: outcome.binding,
+        at: outcome.at,
+    })
+}
+
+/// An error response (RFC 6749, section 4.1.2.1).
+pub(super) fn refuse(app: &App, back: &ReturnTo, kind: Kind, description: &str) -> Response {
+    back_to(app, back, &[("error", kind.as_str()), ("error_description", description)])
+}
+
+/// Back to a registered address, with the state and the issuer (RFC 9207).
+fn back_to(app: &App, back: &ReturnTo, parameters: &[(&str, &str)]) -> Response {
+    let Some(url) = address(&back.redirect_uri, back.state.as_deref(), issuer(app), parameters) else {
+        return html::error(Language::Da, &Code::Internal.into());
+    };
+    (StatusCode::SEE_OTHER, [(header::LOCATION, url)]).into_response()
+}
+
+fn address(redirect_uri: &str, state: Option<&str>, issuer: &str, parameters: &[(&str, &str)]) -> Option<String> {
+    let mut url = Url::parse(redirect_uri).ok()?;
+    {
+        let mut query = url.query_pairs_mut();
+        query.extend_pairs(parameters);
+        if let Some(state) = state {
+            query.append_pair("state", state);
+        }
+        query.append_pair("iss", issuer);
+    }
+    Some(url.into())
+}
+
+/// Where no request says it: what the browser prefers.
+pub(super) fn language(headers: &HeaderMap) -> Language {
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let first = accepted.split([',', ';']).next().unwrap_or_default().trim();
+    if first.starts_with("en") { Language::En } else { Language::Da }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_keeps_the_registered_query_and_adds_state_and_issuer() {
+        let url = address("https://a.dk/cb?tenant=7", Some("x y&z"), "https://id.dk", &[("code", "c")]).unwrap();
+        assert_eq!(url, "https://a.dk/cb?tenant=7&code=c&state=x+y%26z&iss=https%3A%2F%2Fid.dk");
+        let url = address("https://a.dk/cb", None, "https://id.dk", &[("error", "access_denied")]).unwrap();
+        assert_eq!(url, "https://a.dk/cb?error=access_denied&iss=https%3A%2F%2Fid.dk");
+    }
+}

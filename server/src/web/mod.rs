@@ -1,0 +1,76 @@
+//! The citizen's pages: login and blocking.
+//!
+//! Server-rendered, in Danish and English, with one script and one stylesheet of their own. Nothing comes from elsewhere
+//! and nothing stands inline, so that the content security policy can say so. What the script reads is JSON that a test
+//! browser reads as well.
+
+mod block;
+mod cookies;
+mod finish;
+mod html;
+mod login;
+pub mod start;
+mod texts;
+mod visitor;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::app::App;
+
+const SCRIPT: &str = include_str!("login.js");
+const STYLE: &str = include_str!("style.css");
+const SCRIPT_PATH: &str = "/assets/login.js";
+const STYLE_PATH: &str = "/assets/style.css";
+
+/// No inline script or style, nothing from other origins, no framing (design: the address bar shows the provider).
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
+    form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The pages' routes.
+pub fn routes(app: Arc<App>) -> Router {
+    let router = Router::new()
+        .route("/authorize", get(start::by_query).post(start::by_form))
+        .route("/login/{id}", get(login::page))
+        .route("/login/{id}/state", get(login::state))
+        .route("/login/{id}/frames", get(login::frames))
+        .route("/login/{id}/user-id", post(login::user_id))
+        .route("/login/{id}/offline", post(login::offline))
+        .route("/login/{id}/offline-code", post(login::offline_code))
+        .route("/login/{id}/cancel", post(login::cancel))
+        .route(crate::approval::RETURN_PATH, get(finish::returned))
+        .route("/login/{id}/finish", get(finish::finish))
+        .route("/block", get(block::page).post(block::submit))
+        .route(SCRIPT_PATH, get(async || asset(SCRIPT, "text/javascript; charset=utf-8")))
+        .route(STYLE_PATH, get(async || asset(STYLE, "text/css; charset=utf-8")))
+        .with_state(app.clone())
+        .layer(middleware::from_fn(protect));
+    crate::ops::request::limit_body(router, app.config.limits.form_bytes)
+}
+
+fn asset(text: &'static str, kind: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=300")], text).into_response()
+}
+
+/// The headers of every page and of every answer to its script.
+async fn protect(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        // Paths name a login; where the browser goes next does not need them.
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

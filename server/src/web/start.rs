@@ -1,0 +1,135 @@
+//! The authorisation endpoint: a request becomes a login page with its own session.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{RawQuery, Request, State};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use godkend_protocol::bytes::Secret;
+use godkend_protocol::messages::approval::RelyingParty as Asking;
+
+use super::visitor::Visitor;
+use super::{cookies, finish, html};
+use crate::app::App;
+use crate::approval::{self, NewTransaction, Start};
+use crate::config::RelyingParty;
+use crate::docs::Changes;
+use crate::oidc::error::{Kind, OidcError};
+use crate::oidc::params::Params;
+use crate::oidc::records::{Ask, AuthorizationRequest, Language, Login};
+use crate::oidc::request::ReturnTo;
+use crate::oidc::{self, client, request};
+
+/// Seconds that a login is remembered after it began: its last page can still be shown.
+const KEPT: i64 = 900;
+
+/// `GET /authorize`.
+pub(super) async fn by_query(
+    State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap, request: Request,
+) -> Response {
+    let params = Params::parse(query.unwrap_or_default().as_bytes());
+    authorize(&app, params, &headers, request.extensions()).await
+}
+
+/// `POST /authorize` (OpenID Connect Core, section 3.1.2.1 wants both).
+pub(super) async fn by_form(
+    State(app): State<Arc<App>>, headers: HeaderMap, extensions: Extensions, body: Bytes,
+) -> Response {
+    let params = oidc::form(&headers, &body);
+    authorize(&app, params, &headers, &extensions).await
+}
+
+/// What went wrong, and where to say so.
+enum Refusal {
+    /// To the relying party.
+    Redirect(ReturnTo, OidcError),
+    /// To the person: the client or its address is not known.
+    Show(OidcError),
+}
+
+async fn authorize(app: &App, params: Result<Params, OidcError>, headers: &HeaderMap, extensions: &Extensions) -> Response {
+    let outcome = match params {
+        Ok(params) => begin(app, &params, headers, extensions).await,
+        Err(error) => Err(Refusal::Show(error)),
+    };
+    match outcome {
+        Ok(response) => response,
+        Err(Refusal::Redirect(back, error)) => finish::refuse(app, &back, error.kind, error.description),
+        Err(Refusal::Show(error)) => html::refused(Language::Da, &error),
+    }
+}
+
+async fn begin(app: &App, params: &Params, headers: &HeaderMap, extensions: &Extensions) -> Result<Response, Refusal> {
+    let unknown = || Refusal::Show(OidcError::new(Kind::InvalidClient, "client_id is not known here."));
+    let client_id = params.need("client_id", "client_id is missing.").map_err(Refusal::Show)?;
+    let party = client::find(&app.config, client_id).ok_or_else(unknown)?;
+    let mut changes = Changes::new();
+    let request = match params.get("request_uri") {
+        Some(uri) => oidc::take_pushed(app, &mut changes, party, uri).await.map_err(Refusal::Show)?,
+        None => {
+            let back = request::return_to(params, party).map_err(Refusal::Show)?;
+            request::authorization(params, party, &back).map_err(|error| Refusal::Redirect(back, error))?
+        }
+    };
+    let back = ReturnTo { redirect_uri: request.redirect_uri.clone(), state: request.state.clone() };
+    let redirect = |error: OidcError| Refusal::Redirect(back.clone(), error);
+
+    // A pushed request is used up before anything is begun with it; of two browsers, one is refused.
+    changes.commit(&*app.store).await.map_err(|error| {
+        let used = OidcError::new(Kind::InvalidRequestUri, "request_uri was used already; push the request again.");
+        Refusal::Show(if error.is_conflict() { used } else { error.into() })
+    })?;
+
+    let visitor = Visitor::of(app, headers, extensions, request.ask.language);
+    let secret = Secret::<32>::random(&mut app.rng());
+    let session = cookies::session_hash(&secret);
+    let cookie = cookies::browser(app, headers);
+    let may_remember = cookie.is_none();
+    let start = cookie.map_or(Start::Page, |cookie| Start::Browser { cookie });
+    let mut new = transaction(party, &request.ask, visitor.source, start);
+    new.browser_session = Some(session);
+    new.place = visitor.place;
+    new.browser = visitor.browser;
+    new.may_remember = may_remember;
+    let begun = approval::begin(app, new).await.map_err(|error| redirect(error.into()))?;
+    let id = begun.transaction.doc.id;
+
+    let login = login_of(id, request, session, app.now());
+    let mut changes = Changes::new();
+    changes.insert(&login);
+    changes.commit(&*app.store).await.map_err(|error| redirect(error.into()))?;
+    approval::magic::act(app, &id).await.map_err(|error| redirect(error.into()))?;
+
+    let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/login/{}", id.to_base64()))]).into_response();
+    let browser = match &begun.browser_cookie {
+        Some(cookie) => cookies::set_browser(app, cookie),
+        None if begun.forget_cookie => cookies::forget_browser(app),
+        None => None,
+    };
+    for cookie in cookies::set_session(app, &id, &secret).into_iter().chain(browser) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+fn login_of(id: godkend_protocol::bytes::Id, request: AuthorizationRequest, session: godkend_protocol::bytes::Hash32, now: i64) -> Login {
+    Login { transaction: id, request, session, finished: None, purge: now.saturating_add(KEPT) }
+}
+
+/// The transaction of an ask, without a browser.
+pub(crate) fn transaction(party: &RelyingParty, ask: &Ask, source: String, start: Start) -> NewTransaction {
+    NewTransaction {
+        relying_party: Asking { id: party.client_id.clone(), name: party.name.clone() },
+        action: ask.action,
+        text: ask.text.clone(),
+        payment: ask.payment.clone(),
+        level: ask.level,
+        browser_session: None,
+        place: None,
+        browser: None,
+        source,
+        may_remember: false,
+        start,
+    }
+}

@@ -1,0 +1,101 @@
+//! What a citizen reads on the pages, in both languages.
+
+use godkend_protocol::types::Action;
+
+use crate::oidc::records::Language;
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident: $da:literal, $en:literal;)*) => {
+        /// The pages' texts in one language.
+        pub(super) struct Texts {
+            /// The language's tag.
+            pub(super) tag: &'static str,
+            $($(#[$doc])* pub(super) $name: &'static str,)*
+        }
+
+        static DANISH: Texts = Texts { tag: "da", $($name: $da,)* };
+        static ENGLISH: Texts = Texts { tag: "en", $($name: $en,)* };
+
+        /// Every text in both languages, by its name.
+        #[cfg(test)]
+        pub(super) const ALL: &[(&str, &str, &str)] = &[$((stringify!($name), $da, $en),)*];
+    };
+}
+
+texts! {
+    asks: "vil have dig til at godkende", "asks you to approve";
+    log_on: "Log på", "Log on";
+    approve: "Godkend", "Approve";
+    confirm: "Bekræft", "Confirm";
+    accept: "Acceptér", "Accept";
+    sign: "Underskriv", "Sign";
+    amount: "Beløb", "Amount";
+    payee: "Til", "To";
+    account: "Konto", "Account";
+    scan: "Åbn Godkend-appen, og scan koden.", "Open the Godkend app and scan the code.";
+    qr_alt: "QR-kode, som skifter hvert sekund", "QR code that changes every second";
+    same_device: "Åbn appen på denne enhed", "Open the app on this device";
+    by_user_id: "Uden kamera: brug dit bruger-id", "Without a camera: use your user id";
+    user_id: "Bruger-id", "User id";
+    go_on: "Fortsæt", "Continue";
+    number: "Skriv dette tal i appen:", "Type this number in the app:";
+    remembered: "Anmodningen er sendt til din telefon.", "The request has been sent to your phone.";
+    offline: "Uden netforbindelse på telefonen", "Without a network on the phone";
+    offline_scan: "Scan koden i appen, godkend med finger eller ansigt, og skriv de otte cifre her.",
+        "Scan the code in the app, approve with your finger or face, and type the eight digits here.";
+    offline_code: "Otte cifre fra appen", "Eight digits from the app";
+    cancel: "Annullér", "Cancel";
+    waiting: "Venter på din telefon.", "Waiting for your phone.";
+    opened: "Åbnet på din telefon. Læs den, og svar dér.", "Opened on your phone. Read it and answer there.";
+    approved: "Godkendt. Du sendes videre.", "Approved. You are being sent on.";
+    denied: "Afvist. Du sendes tilbage.", "Declined. You are being sent back.";
+    expired: "Tiden er gået. Du sendes tilbage.", "Time is up. You are being sent back.";
+    seconds_left: "sekunder tilbage", "seconds left";
+    warn: "Godkend kun, hvis du selv er i gang med dette. Scan aldrig en kode, som en anden har sendt dig.",
+        "Approve only if you started this yourself. Never scan a code that somebody has sent you.";
+    script: "Siden skal bruge JavaScript.", "This page needs JavaScript.";
+    refused: "Login kan ikke begynde", "The login cannot begin";
+    refused_hint: "Tjenesten, du kom fra, har sendt en anmodning, som ikke kan bruges. Gå tilbage dertil, og prøv igen.",
+        "The service that you came from has sent a request that cannot be used. Go back there and try again.";
+    failed: "Det lykkedes ikke", "That did not work";
+    other_browser: "Gå tilbage til den browser, hvor du begyndte. Login kan kun afsluttes dér.",
+        "Go back to the browser where you began. The login can only be completed there.";
+    block_title: "Spær en telefon", "Block a phone";
+    block_hint: "Skriv spærrekoden på 18 tegn, som appen viste efter aktiveringen. Telefonen spærres straks.",
+        "Type the block code of 18 characters that the app showed after the activation. The phone is blocked at once.";
+    block_code: "Spærrekode", "Block code";
+    block_button: "Spær telefonen", "Block the phone";
+    block_done: "Telefonen er spærret. Den kan ikke længere godkende noget.", "The phone is blocked. It can no longer approve anything.";
+    other_language: "In English", "På dansk";
+}
+
+/// The texts in a language.
+pub(super) fn of(language: Language) -> &'static Texts {
+    match language {
+        Language::Da => &DANISH,
+        Language::En => &ENGLISH,
+    }
+}
+
+impl Texts {
+    /// What an approval does.
+    pub(super) fn action(&self, action: Action) -> &'static str {
+        match action {
+            Action::LogOn => self.log_on,
+            Action::Confirm => self.confirm,
+            Action::Accept => self.accept,
+            Action::Sign => self.sign,
+            _ => self.approve,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_is_there_in_both_languages() {
+        for (name, danish, english) in super::ALL {
+            assert!(!danish.is_empty() && !english.is_empty() && danish != english, "{name}");
+        }
+    }
+}
