@@ -1,0 +1,475 @@
+//! The bank's side of OpenID Connect.
+
+use core::pin::Pin;
+
+use axum::http::{Response, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use openidconnect::core::{
+    CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClientAuthMethod,
+    CoreErrorResponseType, CoreGenderClaim, CoreGrantType, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm, CoreResponseMode, CoreResponseType, CoreRevocableToken,
+    CoreRevocationErrorResponse, CoreSubjectIdentifierType, CoreTokenIntrospectionResponse, CoreTokenType,
+};
+use openidconnect::{
+    AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AuthenticationContextClass, AuthorizationCode, Client,
+    ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest,
+    HttpResponse, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier,
+    ProviderMetadata, RedirectUrl, StandardErrorResponse, StandardTokenResponse, TokenResponse as _,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use crate::{Callback, Settings};
+
+/// The level of a login.
+const SUBSTANTIAL: &str = "https://data.gov.dk/concept/core/nsis/Substantial";
+/// The level of a payment.
+const HIGH: &str = "https://data.gov.dk/concept/core/nsis/High";
+
+/// Why somebody is not signed in, or a payment not approved. The texts are for the bank's customer.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// The settings cannot be used: correct them.
+    #[error("a setting cannot be used: {0}")]
+    Settings(String),
+    /// The identity server did not answer: try again.
+    #[error("the identity server does not answer: {0}")]
+    Unreachable(String),
+    /// It answered with what it should not: look at both.
+    #[error("the identity server's answer cannot be used: {0}")]
+    Unusable(String),
+    /// It refused the request: look at the client's registration.
+    #[error("the identity server refused the request: {error}: {description}")]
+    Refused {
+        /// Its `error`.
+        error: String,
+        /// Its `error_description`.
+        description: String,
+    },
+    /// The person declined, or did not answer.
+    #[error("not approved: {0}")]
+    Declined(String),
+    /// An answer that nobody asked for: begin anew.
+    #[error("there is nothing to answer; begin again")]
+    Unasked,
+    /// The token is not what was asked for: nothing is done with it.
+    #[error("the answer does not fit what was asked for: {0}")]
+    Mismatch(&'static str),
+}
+
+impl ProviderError {
+    pub(crate) const fn status(&self) -> StatusCode {
+        match self {
+            Self::Settings(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unreachable(_) | Self::Unusable(_) | Self::Refused { .. } => StatusCode::BAD_GATEWAY,
+            Self::Declined(_) | Self::Unasked | Self::Mismatch(_) => StatusCode::FORBIDDEN,
+        }
+    }
+}
+
+/// What the bank asked for.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// To sign somebody in.
+    Login,
+    /// To have this payment approved, by the person who is signed in.
+    Payment {
+        /// The payment.
+        payment: Payment,
+        /// The person.
+        sub: String,
+    },
+}
+
+/// A payment, as the form and the request have it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Payment {
+    /// `1250.00`
+    pub amount: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// The payee's name.
+    pub payee: String,
+    /// The payee's account.
+    pub account: String,
+}
+
+impl Payment {
+    /// The amount as the identity server reads it: `1.250,5` and `1250` become `1250.50` and `1250.00`.
+    #[must_use]
+    pub fn normalised(mut self) -> Self {
+        let amount = self.amount.trim();
+        let amount = if amount.contains(',') { amount.replace('.', "").replace(',', ".") } else { amount.to_owned() };
+        let (whole, cents) = amount.split_once('.').unwrap_or((&amount, ""));
+        self.amount = format!("{whole}.{cents:0<2}");
+        self
+    }
+
+    fn details(&self) -> Value {
+        json!([{
+            "type": "godkend_payment", "amount": self.amount, "currency": self.currency, "payee": self.payee,
+            "account": self.account,
+        }])
+    }
+}
+
+/// A request that the browser was sent away with.
+pub struct Pending {
+    asked: Asked,
+    state: CsrfToken,
+    nonce: Nonce,
+    verifier: PkceCodeVerifier,
+}
+
+/// A person, as the verified ID token says.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// The subject, this bank's own.
+    pub sub: String,
+    /// The name.
+    pub name: String,
+    /// The level, an NSIS URI.
+    pub level: String,
+    /// How browser and phone were bound.
+    pub binding: String,
+    /// The approval's name at the identity server.
+    pub transaction: String,
+}
+
+/// The claims beside the standard ones.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Claims {
+    #[serde(rename = "mitid.identity_name")]
+    name: String,
+    #[serde(rename = "mitid.transaction_id")]
+    transaction: String,
+    #[serde(rename = "godkend.binding")]
+    binding: String,
+    authorization_details: Option<Value>,
+}
+
+impl AdditionalClaims for Claims {}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Pushes {
+    pushed_authorization_request_endpoint: Url,
+}
+
+impl AdditionalProviderMetadata for Pushes {}
+
+type Metadata = ProviderMetadata<
+    Pushes,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+
+type Tokens = StandardTokenResponse<
+    IdTokenFields<Claims, EmptyExtraTokenFields, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>,
+    CoreTokenType,
+>;
+
+type OidcClient = Client<
+    Claims,
+    CoreAuthDisplay,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJsonWebKey,
+    CoreAuthPrompt,
+    StandardErrorResponse<CoreErrorResponseType>,
+    Tokens,
+    CoreTokenIntrospectionResponse,
+    CoreRevocableToken,
+    CoreRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
+
+struct Known {
+    client: OidcClient,
+    authorize: Url,
+    push: Url,
+}
+
+/// The identity server, as this client knows it.
+pub struct Provider {
+    settings: Settings,
+    issuer: IssuerUrl,
+    http: reqwest::Client,
+    known: OnceCell<Known>,
+}
+
+impl Provider {
+    /// Nothing is asked of the identity server until the first login.
+    ///
+    /// # Errors
+    /// [`ProviderError::Settings`].
+    pub fn new(settings: Settings) -> Result<Self, ProviderError> {
+        let unusable = |error: &dyn std::error::Error| ProviderError::Settings(error.to_string());
+        // Fails if a provider is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut http = reqwest::Client::builder()
+            // The crate's advice: a redirect could lead requests with the secret elsewhere.
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(core::time::Duration::from_secs(20));
+        if let Some(pem) = &settings.certificate {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|error| unusable(&error))?;
+            http = http.tls_certs_only(certificates);
+        }
+        let http = http.build().map_err(|error| unusable(&error))?;
+        let issuer = IssuerUrl::new(settings.issuer.clone()).map_err(|error| unusable(&error))?;
+        Ok(Self { settings, issuer, http, known: OnceCell::new() })
+    }
+
+    /// Pushes a request; says where to send the browser, and what to keep until it comes back.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    pub async fn begin(&self, asked: Asked) -> Result<(String, Pending), ProviderError> {
+        let known = self.known().await?;
+        let (level, text) = match &asked {
+            Asked::Login => (SUBSTANTIAL, "Log på Netbanken"),
+            Asked::Payment { .. } => (HIGH, "Betaling fra din lønkonto"),
+        };
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let idp_params = json!({ "reference_text": STANDARD.encode(text) }).to_string();
+        let mut request = known
+            .client
+            .authorize_url(CoreAuthenticationFlow::AuthorizationCode, CsrfToken::new_random, Nonce::new_random)
+            .add_auth_context_value(AuthenticationContextClass::new(level.to_owned()))
+            .set_pkce_challenge(challenge)
+            .add_extra_param("idp_params", idp_params);
+        if let Asked::Payment { payment, .. } = &asked {
+            request = request.add_extra_param("authorization_details", payment.details().to_string());
+        }
+        let (whole, state, nonce) = request.url();
+        let request_uri = self.push(known, whole.query().unwrap_or_default()).await?;
+        let mut address = known.authorize.clone();
+        address.query_pairs_mut().append_pair("client_id", &self.settings.client_id).append_pair("request_uri", &request_uri);
+        Ok((address.into(), Pending { asked, state, nonce, verifier }))
+    }
+
+    /// Redeems the code and verifies all that is said of the person and of what was approved.
+    ///
+    /// # Errors
+    /// [`ProviderError`]; nobody is signed in and nothing is paid.
+    pub async fn finish(&self, pending: Pending, callback: Callback) -> Result<(Asked, Person), ProviderError> {
+        let Pending { asked, state, nonce, verifier } = pending;
+        if callback.state.as_deref() != Some(state.secret().as_str()) {
+            return Err(ProviderError::Unasked);
+        }
+        // RFC 9207: an answer of another server is not taken for this one's.
+        if callback.iss.as_deref() != Some(self.issuer.as_str()) {
+            return Err(ProviderError::Mismatch("it comes from another issuer"));
+        }
+        if let Some(error) = callback.error {
+            return Err(ProviderError::Declined(callback.error_description.unwrap_or(error)));
+        }
+        let code = callback.code.ok_or(ProviderError::Unasked)?;
+        let client = &self.known().await?.client;
+        let unusable = |error: &dyn std::error::Error| ProviderError::Unusable(error.to_string());
+        let http = self.transport();
+        let tokens = client
+            .exchange_code(AuthorizationCode::new(code))
+            .map_err(|error| unusable(&error))?
+            .set_pkce_verifier(verifier)
+            .request_async(&http)
+            .await
+            .map_err(|error| match error {
+                openidconnect::RequestTokenError::ServerResponse(refusal) => ProviderError::Refused {
+                    error: refusal.error().as_ref().to_owned(),
+                    description: refusal.error_description().cloned().unwrap_or_default(),
+                },
+                openidconnect::RequestTokenError::Request(error) => error,
+                error => unusable(&error),
+            })?;
+        let id_token = tokens.id_token().ok_or(ProviderError::Mismatch("there is no ID token"))?;
+        let token_verifier = client.id_token_verifier().set_allowed_algs([CoreJwsSigningAlgorithm::EcdsaP256Sha256]);
+        let claims = id_token.claims(&token_verifier, &nonce).map_err(|error| unusable(&error))?;
+        if let Some(expected) = claims.access_token_hash() {
+            let algorithm = id_token.signing_alg().map_err(|error| unusable(&error))?;
+            let key = id_token.signing_key(&token_verifier).map_err(|error| unusable(&error))?;
+            let actual = AccessTokenHash::from_token(tokens.access_token(), algorithm, key);
+            if actual.map_err(|error| unusable(&error))? != *expected {
+                return Err(ProviderError::Mismatch("the access token is another"));
+            }
+        }
+        let level = claims.auth_context_ref().map(|level| level.to_string()).unwrap_or_default();
+        let extra = claims.additional_claims();
+        let person = Person {
+            sub: claims.subject().to_string(),
+            name: extra.name.clone(),
+            level,
+            binding: extra.binding.clone(),
+            transaction: extra.transaction.clone(),
+        };
+        fits(&asked, &person, extra.authorization_details.as_ref())?;
+        Ok((asked, person))
+    }
+
+    /// The identity server's description, fetched once.
+    async fn known(&self) -> Result<&Known, ProviderError> {
+        self.known.get_or_try_init(|| self.discover()).await
+    }
+
+    async fn discover(&self) -> Result<Known, ProviderError> {
+        let http = self.transport();
+        let metadata = Metadata::discover_async(self.issuer.clone(), &http).await.map_err(|error| match error {
+            openidconnect::DiscoveryError::Request(error) => error,
+            error => ProviderError::Unusable(error.to_string()),
+        })?;
+        let authorize = metadata.authorization_endpoint().url().clone();
+        let push = metadata.additional_metadata().pushed_authorization_request_endpoint.clone();
+        let redirect = RedirectUrl::new(format!("{}/callback", self.settings.url))
+            .map_err(|error| ProviderError::Settings(error.to_string()))?;
+        let secret = self.settings.client_secret.clone().map(ClientSecret::new);
+        let client = OidcClient::from_provider_metadata(metadata, ClientId::new(self.settings.client_id.clone()), secret)
+            .set_redirect_uri(redirect);
+        Ok(Known { client, authorize, push })
+    }
+
+    /// RFC 9126: the crate has no pushed requests, so the query of its address is posted as it is.
+    async fn push(&self, known: &Known, query: &str) -> Result<String, ProviderError> {
+        #[derive(Deserialize)]
+        struct Pushed {
+            request_uri: String,
+        }
+        #[derive(Deserialize)]
+        struct Refusal {
+            error: String,
+            #[serde(default)]
+            error_description: String,
+        }
+        let mut request = self
+            .http
+            .post(known.push.clone())
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(query.to_owned());
+        if let Some(secret) = &self.settings.client_secret {
+            // Both halves are form-encoded (RFC 6749, section 2.3.1).
+            let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            request = request.basic_auth(encoded(&self.settings.client_id), Some(encoded(secret)));
+        }
+        let reply = request.send().await.map_err(|error| unreachable(&error))?;
+        let status = reply.status();
+        let body = reply.bytes().await.map_err(|error| unreachable(&error))?;
+        let unusable = |error: serde_json::Error| ProviderError::Unusable(error.to_string());
+        if status.is_success() {
+            return Ok(serde_json::from_slice::<Pushed>(&body).map_err(unusable)?.request_uri);
+        }
+        let refusal = serde_json::from_slice::<Refusal>(&body).map_err(unusable)?;
+        Err(ProviderError::Refused { error: refusal.error, description: refusal.error_description })
+    }
+
+    /// What the crate sends, through the bank's own client.
+    fn transport(&self) -> impl Fn(HttpRequest) -> Sending + Send + Sync + 'static {
+        let http = self.http.clone();
+        move |request| Box::pin(send(http.clone(), request))
+    }
+}
+
+type Sending = Pin<Box<dyn Future<Output = Result<HttpResponse, ProviderError>> + Send>>;
+
+async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
+    let request = reqwest::Request::try_from(request).map_err(|error| unreachable(&error))?;
+    let reply = http.execute(request).await.map_err(|error| unreachable(&error))?;
+    let mut response = Response::builder().status(reply.status());
+    if let Some(headers) = response.headers_mut() {
+        headers.clone_from(reply.headers());
+    }
+    let body = reply.bytes().await.map_err(|error| unreachable(&error))?;
+    response.body(body.to_vec()).map_err(|error| ProviderError::Unusable(error.to_string()))
+}
+
+/// Without the address, whose query may hold secrets; with the cause, which is what helps.
+fn unreachable(error: &reqwest::Error) -> ProviderError {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    ProviderError::Unreachable(cause.to_string())
+}
+
+/// Whether the verified token is about what was asked for: level, and for a payment the person, amount and payee.
+fn fits(asked: &Asked, person: &Person, approved: Option<&Value>) -> Result<(), ProviderError> {
+    match asked {
+        Asked::Login if person.level == SUBSTANTIAL || person.level == HIGH => Ok(()),
+        Asked::Payment { .. } if person.level != HIGH => Err(ProviderError::Mismatch("the level is too low")),
+        Asked::Login => Err(ProviderError::Mismatch("the level is too low")),
+        Asked::Payment { sub, .. } if *sub != person.sub => {
+            Err(ProviderError::Mismatch("another person approved than the one who is signed in"))
+        }
+        Asked::Payment { payment, .. } if approved != Some(&payment.details()) => {
+            Err(ProviderError::Mismatch("another payment was approved"))
+        }
+        Asked::Payment { .. } => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payment(amount: &str) -> Payment {
+        Payment {
+            amount: amount.to_owned(),
+            currency: "DKK".to_owned(),
+            payee: "Bager".to_owned(),
+            account: "1234".to_owned(),
+        }
+    }
+
+    fn person(level: &str) -> Person {
+        Person {
+            sub: "me".to_owned(),
+            name: "A".to_owned(),
+            level: level.to_owned(),
+            binding: "scanned_qr".to_owned(),
+            transaction: "t".to_owned(),
+        }
+    }
+
+    #[test]
+    fn amounts_are_written_as_the_server_reads_them() {
+        for (typed, read) in [
+            ("1.250,50", "1250.50"), ("1250,5", "1250.50"), ("1250", "1250.00"), ("1250.05", "1250.05"), (" 7 ", "7.00"),
+        ] {
+            assert_eq!(payment(typed).normalised().amount, read);
+        }
+    }
+
+    #[test]
+    fn only_the_payment_that_was_asked_for_is_paid() {
+        let asked = Asked::Payment { payment: payment("5.00"), sub: "me".to_owned() };
+        let good = payment("5.00").details();
+        assert!(fits(&asked, &person(HIGH), Some(&good)).is_ok());
+        assert!(fits(&asked, &person(SUBSTANTIAL), Some(&good)).is_err());
+        assert!(fits(&asked, &person(HIGH), None).is_err());
+        assert!(fits(&asked, &person(HIGH), Some(&payment("50.00").details())).is_err());
+        let other = Person { sub: "you".to_owned(), ..person(HIGH) };
+        assert!(fits(&asked, &other, Some(&good)).is_err());
+    }
+
+    #[test]
+    fn a_login_needs_its_level() {
+        assert!(fits(&Asked::Login, &person(HIGH), None).is_ok());
+        assert!(fits(&Asked::Login, &person(SUBSTANTIAL), None).is_ok());
+        assert!(fits(&Asked::Login, &person("https://data.gov.dk/concept/core/nsis/Low"), None).is_err());
+        assert!(fits(&Asked::Login, &person(""), None).is_err());
+    }
+}

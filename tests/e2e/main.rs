@@ -1,0 +1,16 @@
+//! The stories of Godkend: a real server on a real SQLite file, real HTTPS, real phones with software keys, and a
+//! browser and a bank that speak to it as anybody would.
+//!
+//! One binary, a module per capability. A test reads as the story that it proves; what makes it run is in `support`.
+
+mod support;
+
+mod activation;
+mod approval;
+mod bad_input;
+mod browsers;
+mod devices;
+mod log;
+mod offline;
+mod pin;
+mod suites;

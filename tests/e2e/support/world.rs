@@ -1,0 +1,224 @@
+//! A server with its desk.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use godkend_protocol::keyset::Root;
+use godkend_protocol::types::Suite;
+use godkend_server::config::Config;
+use godkend_server::keys::{InitOptions, init};
+use godkend_server::server::{Running, start};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::bank::Ask;
+use super::browser::Browser;
+use super::phone::Phone;
+
+/// The client secret of every relying party in these stories.
+pub(crate) const CLIENT_SECRET: &str = "a secret of thirty-two bytes or more, for tests";
+
+/// A server, its files and its desk.
+pub(crate) struct World {
+    pub(crate) dir: TempDir,
+    pub(crate) root: Root,
+    pub(crate) url: String,
+    token: String,
+    running: Option<Running>,
+    http: reqwest::Client,
+}
+
+/// Somebody at the desk.
+#[derive(Clone, Debug)]
+pub(crate) struct Citizen {
+    pub(crate) id: String,
+    pub(crate) user_id: String,
+}
+
+impl World {
+    /// A test environment with the bank `netbank` and the public body `borger`.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}, |_| {}).await
+    }
+
+    /// The same, with other options or another configuration.
+    pub(crate) async fn with(options: impl FnOnce(&mut InitOptions), change: impl FnOnce(&mut String)) -> Self {
+        // Two servers in one test process must not meet on a port: the operating system gives one, and it is kept in
+        // the configuration so that a restarted server is found where it was.
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let dir = tempfile::tempdir().unwrap();
+        let mut wanted = InitOptions::test(dir.path(), address);
+        options(&mut wanted);
+        let created = init(&wanted, unix_now(), &mut rng()).unwrap();
+        let mut text = std::fs::read_to_string(&created.config).unwrap();
+        text.push_str(&relying_parties());
+        change(&mut text);
+        std::fs::write(&created.config, text).unwrap();
+        let token = std::fs::read_to_string(&created.token_file).unwrap().trim().to_owned();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .tls_danger_accept_invalid_certs(true)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .unwrap();
+        let url = format!("https://localhost:{}", address.port());
+        let mut world = Self { dir, root: created.root, url, token, running: None, http };
+        world.start().await;
+        world
+    }
+
+    fn config_file(&self) -> PathBuf {
+        self.dir.path().join("godkend.toml")
+    }
+
+    /// Where the server keeps its database, log and secrets.
+    pub(crate) fn data(&self) -> PathBuf {
+        Config::load(&self.config_file(), std::iter::empty()).unwrap().data_dir()
+    }
+
+    /// Starts the server again after [`Self::stop`].
+    pub(crate) async fn start(&mut self) {
+        let config = Config::load(&self.config_file(), std::iter::empty()).unwrap();
+        self.running = Some(start(config).await.unwrap());
+    }
+
+    /// Stops the server as SIGTERM does.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
+    }
+
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.start().await;
+    }
+
+    /// One request to the desk's interface.
+    pub(crate) async fn desk(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let mut request =
+            self.http.request(method, format!("{}/admin/v1/{path}", self.url)).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    async fn desk_ok(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let (status, reply) = self.desk(method, path, body).await;
+        assert!((200..300).contains(&status), "{path}: {status} {reply}");
+        reply
+    }
+
+    /// A person whose identity was proofed at High.
+    pub(crate) async fn citizen(&self, user_id: &str) -> Citizen {
+        self.citizen_at(user_id, "high").await
+    }
+
+    pub(crate) async fn citizen_at(&self, user_id: &str, level: &str) -> Citizen {
+        let body = json!({
+            "name": format!("{user_id} Testesen"), "user_id": user_id, "date_of_birth": "1985-03-17",
+            "cpr": "1703850003", "identity_level": level,
+        });
+        let reply = self.desk_ok(Method::POST, "citizens", Some(body)).await;
+        Citizen { id: reply["id"].as_str().unwrap().to_owned(), user_id: user_id.to_owned() }
+    }
+
+    /// A test identity whose outcome is fixed.
+    pub(crate) async fn magic(&self, user_id: &str, outcome: &str) -> Citizen {
+        let body = json!({
+            "name": "Magic Testesen", "user_id": user_id, "date_of_birth": "1990-01-01",
+            "identity_level": "high", "magic": outcome,
+        });
+        let reply = self.desk_ok(Method::POST, "citizens", Some(body)).await;
+        Citizen { id: reply["id"].as_str().unwrap().to_owned(), user_id: user_id.to_owned() }
+    }
+
+    /// Hands out an activation: its id, and the text of its link or code.
+    pub(crate) async fn hand_out(&self, citizen: &Citizen, form: &str) -> (String, String) {
+        let path = format!("citizens/{}/activations", citizen.id);
+        let reply = self.desk_ok(Method::POST, &path, Some(json!({ "form": form, "by": "test desk" }))).await;
+        let text = reply["link"].as_str().or(reply["code"].as_str()).expect("a link or a code");
+        (reply["id"].as_str().unwrap().to_owned(), text.to_owned())
+    }
+
+    /// Types the phone's digits at the desk.
+    pub(crate) async fn digits(&self, activation: &str, digits: &str) -> (u16, Value) {
+        self.desk(Method::POST, &format!("activations/{activation}/digits"), Some(json!({ "digits": digits }))).await
+    }
+
+    /// Moves the server's clock.
+    pub(crate) async fn advance(&self, seconds: i64) {
+        self.desk_ok(Method::POST, "clock", Some(json!({ "advance_seconds": seconds }))).await;
+    }
+
+    /// What the server's history of a person says, newest last.
+    pub(crate) async fn history(&self, citizen: &Citizen) -> Vec<String> {
+        let reply = self.desk_ok(Method::GET, &format!("citizens/{}/history", citizen.id), None).await;
+        reply["history"].as_array().unwrap().iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub(crate) async fn devices(&self, citizen: &Citizen) -> Vec<Value> {
+        let reply = self.desk_ok(Method::GET, &format!("citizens/{}/devices", citizen.id), None).await;
+        reply["devices"].as_array().unwrap().clone()
+    }
+
+    /// A new phone with software keys.
+    pub(crate) async fn phone(&self) -> Phone {
+        Phone::new(self.root.clone(), vec![Suite::P256]).await
+    }
+
+    /// A citizen with a phone whose PIN is 139 074 and has approved once.
+    pub(crate) async fn person(&self, user_id: &str) -> (Citizen, Phone) {
+        let citizen = self.citizen(user_id).await;
+        let phone = self.phone().await;
+        phone.activate(self, &citizen, super::phone::PIN).await;
+        (citizen, phone)
+    }
+
+    /// A browser that has never been here.
+    pub(crate) fn browser(&self) -> Browser {
+        Browser::new(self)
+    }
+
+    /// A browser on the login page of a request.
+    pub(crate) async fn login_page(&self, ask: &Ask) -> Browser {
+        let mut browser = self.browser();
+        browser.open(self, ask).await;
+        browser
+    }
+}
+
+fn relying_parties() -> String {
+    let hash = hex::encode(ring::digest::digest(&ring::digest::SHA256, CLIENT_SECRET.as_bytes()));
+    ["netbank", "borger"]
+        .map(|id| {
+            format!(
+                "\n[[relying_party]]\nclient_id = \"{id}\"\nclient_secret_sha256 = \"{hash}\"\nname = \"{id}\"\n\
+                 redirect_uris = [\"https://{id}.example/callback\"]\nciba = true\ncpr = \"{}\"\n",
+                if id == "borger" { "claim" } else { "none" }
+            )
+        })
+        .concat()
+}
+
+pub(crate) fn rng() -> impl rand_core::CryptoRng {
+    godkend_server::ops::random::system()
+}
+
+pub(crate) fn unix_now() -> i64 {
+    #[allow(clippy::disallowed_methods, reason = "a test's edge")]
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_secs()).unwrap()
+}
+
+pub(crate) fn loopback() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
