@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::activation::{Judge, JudgeError};
 use crate::app::{App, Clock, Wake};
 use crate::audit::AuditLog;
-use crate::config::{Config, Finding, Severity};
+use crate::config::{Config, Finding, Severity, TlsMode};
 use crate::error::ApiError;
 use crate::keys::{KeysError, ServerKeys};
 use crate::log::{Behind, LogError, Opened, Sequencer, SequencerConfig};
@@ -29,6 +29,9 @@ use crate::ops::tls::{self, TlsError};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::throttle::Throttle;
+
+/// The self-made certificate's file in the data folder, as PEM.
+pub const CERTIFICATE_FILE: &str = "tls-certificate.pem";
 
 /// A running server.
 pub struct Running {
@@ -250,7 +253,25 @@ fn identity(config: &Config, keys: &ServerKeys, now: i64) -> Result<Option<tls::
     let pinned = |pin: &[u8; 32]| keys.set.tls_pins.iter().any(|known| known.0 == *pin);
     match identity {
         Some(identity) if !pinned(&identity.spki_sha256) => Err(StartError::NotPinned),
-        identity => Ok(identity),
+        Some(identity) => {
+            if config.tls.mode == TlsMode::SelfMade {
+                publish_certificate(config, &identity);
+            }
+            Ok(Some(identity))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The self-made certificate as a file of the data folder: for relying parties, which know neither the root nor its pins.
+/// Made anew at each start, with the same key and name, so that a copy from before still serves.
+fn publish_certificate(config: &Config, identity: &tls::TlsIdentity) {
+    use base64::Engine as _;
+    let body = base64::engine::general_purpose::STANDARD.encode(&identity.certificate);
+    let lines: Vec<&str> = body.as_bytes().chunks(64).filter_map(|line| core::str::from_utf8(line).ok()).collect();
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"));
+    if let Err(error) = std::fs::write(config.data_dir().join(CERTIFICATE_FILE), pem) {
+        tracing::warn!(%error, "the server's certificate could not be written to the data folder");
     }
 }
 
@@ -263,18 +284,24 @@ async fn open_store(config: &Config) -> Result<SqliteStore, StoreError> {
 async fn open_log(
     config: &Config, keys: &ServerKeys, store: Arc<dyn Store>, now: i64, options: StartOptions,
 ) -> Result<Opened, LogError> {
-    let clock = Clock::default();
-    let settings = SequencerConfig {
-        dir: config.data_dir().join(LOG_DIR),
-        environment: config.server.environment.clone(),
-        epoch: u64::try_from(now).unwrap_or(0),
-        behind: if options.new_epoch { Behind::NewEpoch } else { Behind::Refuse },
-        signers: keys.checkpoint_signers(),
-        earlier: keys.earlier_checkpoint_keys(),
-        clock: Arc::new(move || u64::try_from(clock.now_ms().div_euclid(1000)).unwrap_or(0)),
-        rng: Box::new(tls::system_random()),
+    let settings = |epoch| {
+        let clock = Clock::default();
+        SequencerConfig {
+            dir: config.data_dir().join(LOG_DIR),
+            environment: config.server.environment.clone(),
+            epoch,
+            behind: if options.new_epoch { Behind::NewEpoch } else { Behind::Refuse },
+            signers: keys.checkpoint_signers(),
+            earlier: keys.earlier_checkpoint_keys(),
+            clock: Arc::new(move || u64::try_from(clock.now_ms().div_euclid(1000)).unwrap_or(0)),
+            rng: Box::new(tls::system_random()),
+        }
     };
-    Sequencer::open(store, settings).await
+    // The time names an epoch; where the clock is behind the last one, the number after it does.
+    match Sequencer::open(Arc::clone(&store), settings(u64::try_from(now).unwrap_or(0))).await {
+        Err(LogError::EpochTooLow { last }) => Sequencer::open(store, settings(last.saturating_add(1))).await,
+        opened => opened,
+    }
 }
 
 /// The log's folder in the data folder.

@@ -13,4 +13,5 @@ mod devices;
 mod log;
 mod offline;
 mod pin;
+mod steps;
 mod suites;

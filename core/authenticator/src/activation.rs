@@ -345,26 +345,30 @@ pub(crate) async fn choose_pin(port: &Port, identity: IdentityId, chosen: &Pin) 
     let _busy = port.lock(Some(identity))?;
     // An answer that was stored before a kill may already have ended the enrolment.
     answer::settle(port, identity).await?;
-    if let Outcome::Stage(stage) = status(port, identity, 0).await? {
-        match stage {
-            Stage::ChoosePin | Stage::Finish => {}
-            Stage::Digits => return Err(refused(Code::DigitsPending)),
-            Stage::Void => return Err(refused(Code::ActivationExpired)),
-            Stage::Waiting { .. } | Stage::Active => return Ok(Outcome::Stage(stage)),
-        }
+    let Outcome::Stage(stage) = status(port, identity, 0).await? else { return Err(Failure::NotNow) };
+    match stage {
+        Stage::ChoosePin => register(port, identity, chosen).await?,
+        // Registered before a kill: that PIN stands, and this one has to be it.
+        Stage::Finish => {}
+        Stage::Digits => return Err(refused(Code::DigitsPending)),
+        Stage::Void => return Err(refused(Code::ActivationExpired)),
+        Stage::Waiting { .. } | Stage::Active => return Ok(Outcome::Stage(stage)),
     }
+    let reply = manage::finish_enrolment(port, identity, chosen.clone()).await?;
+    let stage = reply.active_from.map_or(Stage::Active, |until| Stage::Waiting { until });
+    Ok(Outcome::Stage(stage))
+}
+
+async fn register(port: &Port, identity: IdentityId, chosen: &Pin) -> Result<(), Failure> {
     let (id, transcript): (_, Hash32) = {
         let shared = port.shared();
         let enrolment = shared.state.identity(identity)?.enrolment.clone().ok_or(Failure::NotNow)?;
         (enrolment.id, enrolment.transcript)
     };
-    // Registered anew after a kill: until the first approval the last registration stands.
     let record = pin::register(port, identity, PinContext::Enrolment { id, transcript }, chosen).await?;
     let reply = port.post_as(identity, PinEnrolRequest::PATH, cbor::encode(&record), 0).await?;
     let _: Done = decode_reply(&reply)?;
-    let reply = manage::finish_enrolment(port, identity, chosen.clone()).await?;
-    let stage = reply.active_from.map_or(Stage::Active, |until| Stage::Waiting { until });
-    Ok(Outcome::Stage(stage))
+    Ok(())
 }
 
 /// Fetches the PIN reset that a desk has opened for this device.

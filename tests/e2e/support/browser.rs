@@ -106,6 +106,11 @@ impl Browser {
         self.ask(Method::POST, "offline-code", Some(json!({ "code": code }))).await
     }
 
+    pub(crate) async fn cancel(&mut self) {
+        let (status, reply) = self.ask(Method::POST, "cancel", Some(json!({}))).await;
+        assert_eq!(status, 200, "{reply}");
+    }
+
     /// Follows a link of the app's back to the page.
     pub(crate) async fn follow(&mut self, url: &str) -> (u16, Option<String>) {
         let (status, location, _) = self.send(Method::GET, url, None).await;

@@ -7,8 +7,7 @@ use async_trait::async_trait;
 use godkend_client::entropy::Entropy;
 use godkend_client::software_keys::{BiometricPrompt, Persona, SoftwareKeys, Touch};
 use godkend_client::state::{StateStore, StoreError};
-use godkend_client::transport::TransportConfig;
-use godkend_client::{Client, ClientConfig};
+use godkend_client::{Client, ClientConfig, TransportConfig};
 use godkend_core::{
     Approval, Command, Config, Failure, HistoryEvent, IdentityId, Outcome, Pin, RequestView, WaitingRequest,
 };

@@ -1,13 +1,13 @@
 //! A server with its desk.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use godkend_protocol::keyset::Root;
 use godkend_protocol::types::Suite;
 use godkend_server::config::Config;
 use godkend_server::keys::{InitOptions, init};
-use godkend_server::server::{Running, start};
+use godkend_server::server::{Running, StartOptions, start_on};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -25,6 +25,7 @@ pub(crate) struct World {
     pub(crate) root: Root,
     pub(crate) url: String,
     token: String,
+    listener: Option<std::net::TcpListener>,
     running: Option<Running>,
     http: reqwest::Client,
 }
@@ -33,7 +34,6 @@ pub(crate) struct World {
 #[derive(Clone, Debug)]
 pub(crate) struct Citizen {
     pub(crate) id: String,
-    pub(crate) user_id: String,
 }
 
 impl World {
@@ -47,8 +47,8 @@ impl World {
         // Two servers in one test process must not meet on a port: the operating system gives one, and it is kept in
         // the configuration so that a restarted server is found where it was.
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        drop(listener);
         let dir = tempfile::tempdir().unwrap();
         let mut wanted = InitOptions::test(dir.path(), address);
         options(&mut wanted);
@@ -66,7 +66,7 @@ impl World {
             .build()
             .unwrap();
         let url = format!("https://localhost:{}", address.port());
-        let mut world = Self { dir, root: created.root, url, token, running: None, http };
+        let mut world = Self { dir, root: created.root, url, token, listener: Some(listener), running: None, http };
         world.start().await;
         world
     }
@@ -82,8 +82,29 @@ impl World {
 
     /// Starts the server again after [`Self::stop`].
     pub(crate) async fn start(&mut self) {
-        let config = Config::load(&self.config_file(), std::iter::empty()).unwrap();
-        self.running = Some(start(config).await.unwrap());
+        self.start_with(StartOptions::default()).await;
+    }
+
+    /// Starts it as an operator does after database and log were lost.
+    pub(crate) async fn start_new_epoch(&mut self) {
+        self.start_with(StartOptions { new_epoch: true }).await;
+    }
+
+    async fn start_with(&mut self, options: StartOptions) {
+        // Software keys count as High, so that every level can be told of.
+        // The limits on a source are for strangers; all of these stories happen at one address.
+        let environment = [
+            ("GODKEND_APPROVAL_SOFTWARE_KEYS_HIGH", "true"),
+            ("GODKEND_LIMITS_LOGINS_PER_SOURCE_MINUTE", "100000"),
+            ("GODKEND_LIMITS_REQUESTS_PER_SOURCE_MINUTE", "0"),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::load(&self.config_file(), environment.into_iter()).unwrap();
+        let listener = match self.listener.take() {
+            Some(listener) => tokio::net::TcpListener::from_std(listener).unwrap(),
+            None => tokio::net::TcpListener::bind(config.server.listen).await.unwrap(),
+        };
+        self.running = Some(start_on(config, listener, options).await.unwrap());
     }
 
     /// Stops the server as SIGTERM does.
@@ -128,7 +149,7 @@ impl World {
             "cpr": "1703850003", "identity_level": level,
         });
         let reply = self.desk_ok(Method::POST, "citizens", Some(body)).await;
-        Citizen { id: reply["id"].as_str().unwrap().to_owned(), user_id: user_id.to_owned() }
+        Citizen { id: reply["id"].as_str().unwrap().to_owned() }
     }
 
     /// A test identity whose outcome is fixed.
@@ -138,14 +159,14 @@ impl World {
             "identity_level": "high", "magic": outcome,
         });
         let reply = self.desk_ok(Method::POST, "citizens", Some(body)).await;
-        Citizen { id: reply["id"].as_str().unwrap().to_owned(), user_id: user_id.to_owned() }
+        Citizen { id: reply["id"].as_str().unwrap().to_owned() }
     }
 
     /// Hands out an activation: its id, and the text of its link or code.
     pub(crate) async fn hand_out(&self, citizen: &Citizen, form: &str) -> (String, String) {
         let path = format!("citizens/{}/activations", citizen.id);
         let reply = self.desk_ok(Method::POST, &path, Some(json!({ "form": form, "by": "test desk" }))).await;
-        let text = reply["link"].as_str().or(reply["code"].as_str()).expect("a link or a code");
+        let text = reply["text"].as_str().expect("a link or a code");
         (reply["id"].as_str().unwrap().to_owned(), text.to_owned())
     }
 
@@ -217,8 +238,4 @@ pub(crate) fn unix_now() -> i64 {
     #[allow(clippy::disallowed_methods, reason = "a test's edge")]
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(now.as_secs()).unwrap()
-}
-
-pub(crate) fn loopback() -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
 }

@@ -174,7 +174,7 @@ pub struct PinStarted {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, serde::Serialize, serde::Deserialize)]
 #[cbor(map)]
 pub struct PinStatus {
-    /// Tries left before the next wait, or before the PIN is dead in the last round.
+    /// Tries left in this round; while `wait` is above 0, those of the round that begins after it.
     #[n(1)]
     pub tries_left: u32,
     /// Seconds to wait before the next try; 0 if none.
