@@ -196,11 +196,9 @@ impl Fold {
 /// What an entry does to a device. `sign` makes the reply anew that a phone may still be waiting for.
 fn on_device(device: &mut Device, entry: &AuditEntry, sign: impl FnOnce(&AnswerReply) -> Vec<u8>) {
     match entry {
-        AuditEntry::PinEnrolled { key, .. } => {
-            // The record itself is not in the log: a new PIN has to be chosen.
-            if device.pin.as_ref().is_some_and(|pin| pin.key != *key) {
-                device.pin = None;
-            }
+        // The record itself is not in the log: a new PIN has to be chosen.
+        AuditEntry::PinEnrolled { key, .. } if device.pin.as_ref().is_some_and(|pin| pin.key != *key) => {
+            device.pin = None;
         }
         AuditEntry::KeysChanged { keys, .. } => {
             device.keys = restored(keys);

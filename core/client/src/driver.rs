@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::backoff::Backoff;
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::Entropy;
-use crate::keys::HardwareKeys;
+use crate::keys::{HardwareKeys, KeyFailure, KeyReply, KeyRequest};
 use crate::state::{StateStore, StoreError};
 use crate::transport::{Transport, TransportError, TransportOptions};
 use crate::watch::Watch;
@@ -275,7 +275,7 @@ impl Inner {
                 EffectKind::Persist { bytes, sequence } => {
                     Some(Reply::Persisted(self.persist(Zeroizing::new(bytes), sequence).await))
                 }
-                EffectKind::Key(request) => stop.or(self.keys.handle(request)).await.map(Reply::Key),
+                EffectKind::Key(request) => stop.or(self.key(request)).await.map(Reply::Key),
                 EffectKind::Send(request) => stop.or(self.send(&request)).await.map(Reply::Server),
             };
             effect = self.input(match reply {
@@ -284,6 +284,14 @@ impl Inner {
             });
         }
         Err(Failure::Cancelled)
+    }
+
+    /// One key operation; a failure without a reason is tried once more.
+    async fn key(&self, request: KeyRequest) -> Result<KeyReply, KeyFailure> {
+        match self.keys.handle(request.clone()).await {
+            Err(KeyFailure::Failed) => self.keys.handle(request).await,
+            other => other,
+        }
     }
 
     /// Saves a state, unless a later one is saved already.

@@ -4,7 +4,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -244,16 +244,19 @@ async fn a_desktop_is_opened_from_a_directory_and_finds_its_keys_again() {
     assert_eq!(desktop.method, Method::KeyFile);
 }
 
-/// A shell's key store that panics while it is told to.
-struct Panicking(Arc<SoftwareKeys>, AtomicBool);
+/// A shell's key store that panics while it is told to, and fails as often as it is told to.
+struct Faulty(Arc<SoftwareKeys>, AtomicBool, AtomicUsize);
 
 #[async_trait]
-impl HardwareKeys for Panicking {
+impl HardwareKeys for Faulty {
     async fn create(&self, alias: KeyAlias, policy: KeyPolicy) -> Result<CreatedKey, KeyFailure> {
         self.0.create(alias, policy).await
     }
     async fn sign(&self, alias: KeyAlias, message: Vec<u8>, prompt: Option<String>) -> Result<Signature, KeyFailure> {
         assert!(!self.1.load(Ordering::SeqCst), "the shell's fault");
+        if self.2.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Err(KeyFailure::Failed);
+        }
         self.0.sign(alias, message, prompt).await
     }
     async fn derive(&self, alias: KeyAlias, input: SecretBytes32) -> Result<SecretBytes32, KeyFailure> {
@@ -274,7 +277,7 @@ impl HardwareKeys for Panicking {
 async fn a_panic_in_a_shells_key_store_reaches_its_caller_and_locks_nobody_out() {
     let (_server, mut phone, client) = activated().await;
     drop(client);
-    let keys = Arc::new(Panicking(Arc::clone(&phone.keys), AtomicBool::new(true)));
+    let keys = Arc::new(Faulty(Arc::clone(&phone.keys), AtomicBool::new(true), AtomicUsize::new(0)));
     phone.config.keys = keys.clone();
     let client = Client::open(phone.config.clone()).await.unwrap();
     let run = client.clone();
@@ -282,4 +285,17 @@ async fn a_panic_in_a_shells_key_store_reaches_its_caller_and_locks_nobody_out()
     assert!(died.unwrap_err().is_panic());
     keys.1.store(false, Ordering::SeqCst);
     assert_eq!(soon(client.run(BLOCK)).await, Ok(Outcome::Done));
+}
+
+#[tokio::test]
+async fn a_key_store_that_fails_once_is_asked_again_and_no_third_time() {
+    let (_server, mut phone, client) = activated().await;
+    drop(client);
+    let keys = Arc::new(Faulty(Arc::clone(&phone.keys), AtomicBool::new(false), AtomicUsize::new(1)));
+    phone.config.keys = keys.clone();
+    let client = Client::open(phone.config.clone()).await.unwrap();
+    assert_eq!(soon(client.run(BLOCK)).await, Ok(Outcome::Done));
+    keys.2.store(3, Ordering::SeqCst);
+    assert_eq!(soon(client.run(BLOCK)).await, Err(Failure::NotSupported));
+    assert_eq!(keys.2.load(Ordering::SeqCst), 1);
 }

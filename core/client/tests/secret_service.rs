@@ -28,30 +28,46 @@ fn the_secret_service_keeps_the_key_and_nothing_takes_its_place() {
         }
     }
     let home = tempfile::tempdir().unwrap();
-    for (phase, unlock, bus) in [
-        ("create", true, true),
-        ("reopen", true, true),
-        ("without a bus", false, false),
-        ("nobody on the bus", false, true),
-        ("key deleted", true, true),
+    for (phase, daemon, bus) in [
+        ("create", Daemon::Unlocked, true),
+        ("reopen", Daemon::Unlocked, true),
+        ("without a bus", Daemon::None, false),
+        ("nobody on the bus", Daemon::None, true),
+        ("locked", Daemon::Locked, true),
+        ("key deleted", Daemon::Unlocked, true),
     ] {
-        let run = run(home.path(), phase, unlock, bus);
+        let run = run(home.path(), phase, daemon, bus);
         let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
         assert!(run.status.success() && out.contains("1 passed"), "phase {phase:?}:\n{out}\n{err}");
     }
 }
 
+/// The secret service of a phase.
+#[derive(Clone, Copy)]
+enum Daemon {
+    None,
+    Unlocked,
+    Locked,
+}
+
 /// Runs one phase in a process of its own.
-fn run(home: &Path, phase: &str, unlock: bool, bus: bool) -> std::process::Output {
+fn run(home: &Path, phase: &str, daemon: Daemon, bus: bool) -> std::process::Output {
     let me = std::env::current_exe().unwrap();
     let test = format!("'{}' --nocapture --test-threads=1", me.display());
-    let daemon = "printf 'login' | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1 &
-        for i in $(seq 100); do
+    let start = match daemon {
+        Daemon::Unlocked => "printf 'login' | gnome-keyring-daemon --foreground --unlock --components=secrets",
+        Daemon::Locked => "gnome-keyring-daemon --foreground --components=secrets",
+        Daemon::None => "",
+    };
+    let ready = "for i in $(seq 100); do
             dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner \
                 string:org.freedesktop.secrets 2>/dev/null | grep -q 'boolean true' && break
             sleep 0.1
         done";
-    let script = if unlock { format!("{daemon}\n{test}; rc=$?; kill %1 2>/dev/null; exit $rc") } else { test };
+    let script = match daemon {
+        Daemon::None => test,
+        _ => format!("{start} >/dev/null 2>&1 &\n{ready}\n{test}; rc=$?; kill $! 2>/dev/null; exit $rc"),
+    };
     let mut command = if bus { Command::new("dbus-run-session") } else { Command::new("sh") };
     if bus {
         // A bus that starts nobody by itself: only the daemon that we start answers.
@@ -110,6 +126,16 @@ fn play(phase: &str, home: &Path) {
             assert_eq!(fallback("a", &Wrapping::Automatic).unwrap(), Method::KeyFile);
             assert_eq!(fallback("b", &Wrapping::AutomaticOr(passphrase)).unwrap(), Method::Passphrase);
             assert!(matches!(fallback("c", &Wrapping::OsKeyStore), Err(StoreError::KeyStoreUnavailable)));
+        }
+        "locked" => {
+            // A key store that is locked does answer: nothing takes its place.
+            let passphrase = Passphrase::new("en lang adgangssætning".to_owned());
+            for wrapping in [Wrapping::Automatic, Wrapping::AutomaticOr(passphrase), Wrapping::OsKeyStore] {
+                let refused = open(&wrapping);
+                assert!(matches!(refused, Err(StoreError::KeyStoreLocked)), "{refused:?}");
+                let fresh = Profile::open(home.join("fresh"), &wrapping, Entropy::system());
+                assert!(matches!(fresh, Err(StoreError::KeyStoreLocked)), "{fresh:?}");
+            }
         }
         "key deleted" => {
             // The keyring is there and unlocked, but it is another one.

@@ -223,13 +223,18 @@ fn format_cases() -> Value {
     });
     let link = |text: &str| json!({"text": text});
     let id = godkend_protocol::bytes::Id::from_slice(&hex::decode(seeded("session", 16)).unwrap()).unwrap().to_base64();
-    let key = godkend_protocol::bytes::Hash32::from_slice(&hex::decode(seeded("key", 32)).unwrap()).unwrap().to_base64();
+    let key =
+        godkend_protocol::bytes::Hash32::from_slice(&hex::decode(seeded("key", 32)).unwrap()).unwrap().to_base64();
     let frame = |second: u64| json!({"secret": seeded("qr", 32), "session": seeded("session", 16), "frame": second});
     let digits = |seed: &str| json!({"full_transcript": seeded(seed, 32)});
     file(
         "Links, codes, digits, frames.",
         cases(vec![
-            ("activation link", "link", link(&format!("godkend://activate/1?e=test&i={id}&s={key}&r={key}&x=1790000600"))),
+            (
+                "activation link",
+                "link",
+                link(&format!("godkend://activate/1?e=test&i={id}&s={key}&r={key}&x=1790000600")),
+            ),
             ("login frame", "link", link(&format!("godkend://login/1?e=test&s={id}&f=1790000003&c={id}"))),
             ("same-device link", "link", link(&format!("godkend://approve/1?e=pre-prod&s={id}&k={key}"))),
             ("offline link", "link", link("godkend://offline/1?c=oQEC")),
@@ -254,7 +259,8 @@ fn format_cases() -> Value {
 
 fn derivation_cases() -> Value {
     let subject = seeded("activation id", 16);
-    let attestation = |purpose: &str| json!({"nonce": seeded("offer nonce", 32), "subject": subject, "purpose": purpose});
+    let attestation =
+        |purpose: &str| json!({"nonce": seeded("offer nonce", 32), "subject": subject, "purpose": purpose});
     let key = hex::encode(godkend_protocol::crypto::p256_public(&private_key(Role::Possession)).unwrap().0);
     let data = cbor::encode(&godkend_protocol::messages::approval::OperationData::any(
         &mut Gen::new(Mode::Full, "operation data"),
@@ -265,7 +271,11 @@ fn derivation_cases() -> Value {
         cases(vec![
             ("labelled hash without parts", "labelled_hash", json!({"label": "godkend/1/test", "parts": []})),
             ("labelled hash", "labelled_hash", json!({"label": "godkend/1/test", "parts": ["", "00", "616263"]})),
-            ("labelled hash, cut elsewhere", "labelled_hash", json!({"label": "godkend/1/test", "parts": ["00", "616263", ""]})),
+            (
+                "labelled hash, cut elsewhere",
+                "labelled_hash",
+                json!({"label": "godkend/1/test", "parts": ["00", "616263", ""]}),
+            ),
             ("HKDF", "hkdf_sha256", json!({"secret": seeded("hkdf", 32), "info": "676f646b656e64"})),
             ("key from a seed", "p256_from_seed", json!({"seed": seeded("seed", 32), "label": "godkend/1/pin-key"})),
             ("ECDH", "ecdh", json!({"private_key": key_of(Role::Biometric), "public_key": key})),
@@ -303,7 +313,11 @@ fn derivation_cases() -> Value {
             ("MAC key of a link", "activation_mac_key", json!({"secret": seeded("link secret", 32), "id": subject})),
             ("MAC key of a code", "activation_mac_key", json!({"secret": "5a0102030405ff", "id": subject})),
             ("PIN reset transcript", "pin_reset_transcript", json!({"open_payload": "a0", "offer_payload": "a1"})),
-            ("account hint", "account_hint", json!({"account": seeded("account", 16), "transaction": seeded("tx", 16)})),
+            (
+                "account hint",
+                "account_hint",
+                json!({"account": seeded("account", 16), "transaction": seeded("tx", 16)}),
+            ),
             (
                 "PIN input",
                 "pin_input",

@@ -98,7 +98,8 @@ impl Unsigned {
         let mut payload = Vec::with_capacity(256);
         let mut e = Encoder::new(&mut payload);
         let body = cbor::encode(message);
-        let head = e.array(4).and_then(|e| e.u16(M::TYPE)).and_then(|e| e.u32(VERSION)).and_then(|e| e.str(environment));
+        let head =
+            e.array(4).and_then(|e| e.u16(M::TYPE)).and_then(|e| e.u32(VERSION)).and_then(|e| e.str(environment));
         debug_assert!(head.is_ok());
         payload.extend_from_slice(&body);
         Self { payload, key_id, role: M::SIGNER }

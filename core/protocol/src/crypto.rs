@@ -113,7 +113,9 @@ pub fn verify_es256(public: &PublicKey, message: &[u8], signature: &Signature) -
 /// Verifies ES256 with either `s`, for signatures that hardware made.
 #[must_use]
 pub fn verify_es256_any_s(public: &PublicKey, message: &[u8], signature: &Signature) -> bool {
-    signature::UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, &public.0).verify(message, &signature.0).is_ok()
+    signature::UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, &public.0)
+        .verify(message, &signature.0)
+        .is_ok()
 }
 
 /// Whether `s` is at most half the group's order.
@@ -121,8 +123,8 @@ pub fn verify_es256_any_s(public: &PublicKey, message: &[u8], signature: &Signat
 pub fn is_low_s(signature: &Signature) -> bool {
     // floor(n / 2) for P-256 (FIPS 186-5, SP 800-186).
     const HALF: [u8; 32] = [
-        0x7f, 0xff, 0xff, 0xff, 0x80, 0x00, 0x00, 0x00, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xde, 0x73, 0x7d,
-        0x56, 0xd3, 0x8b, 0xcf, 0x42, 0x79, 0xdc, 0xe5, 0x61, 0x7e, 0x31, 0x92, 0xa8,
+        0x7f, 0xff, 0xff, 0xff, 0x80, 0x00, 0x00, 0x00, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xde, 0x73,
+        0x7d, 0x56, 0xd3, 0x8b, 0xcf, 0x42, 0x79, 0xdc, 0xe5, 0x61, 0x7e, 0x31, 0x92, 0xa8,
     ];
     signature.0.get(32..).is_some_and(|s| s <= HALF.as_slice())
 }
@@ -302,7 +304,14 @@ mod tests {
     #[test]
     fn labelled_hashes_keep_their_parts_apart() {
         let one = labelled_hash("l", &[b"ab", b"c"]);
-        let expected = sha256(&[&[0, 0, 0, 0, 0, 0, 0, 1], b"l", &[0, 0, 0, 0, 0, 0, 0, 2], b"ab", &[0, 0, 0, 0, 0, 0, 0, 1], b"c"]);
+        let expected = sha256(&[
+            &[0, 0, 0, 0, 0, 0, 0, 1],
+            b"l",
+            &[0, 0, 0, 0, 0, 0, 0, 2],
+            b"ab",
+            &[0, 0, 0, 0, 0, 0, 0, 1],
+            b"c",
+        ]);
         assert_eq!(one, expected);
         for other in [
             labelled_hash("l", &[b"a", b"bc"]),

@@ -1,7 +1,4 @@
-//! What the phone and the server share: messages, deterministic CBOR, COSE signatures, cryptographic suites and the
-//! formats of codes and links. No I/O, no clock, no ambient randomness.
-//!
-//! `docs/protocol.md` describes the same in words, completely enough for a second implementation.
+#![doc = include_str!("../README.md")]
 
 pub mod bytes;
 pub mod cbor;

@@ -368,7 +368,7 @@ mod tests {
         let (server, record, _) = enrolled(rng);
         let odd = |message: &[u8], at: usize| {
             let mut all = Vec::new();
-            for tag in (0..=u8::MAX).filter(|tag| ![2, 3].contains(tag)) {
+            for tag in [0, 1, 4, 5, 6, 7, 8, 0x82, 0xff] {
                 let mut changed = message.to_vec();
                 changed[at] = tag;
                 all.push(changed);
@@ -382,11 +382,16 @@ mod tests {
             all
         };
         // Both even and odd points: a compact one stands for one of the two.
-        for _ in 0..4 {
+        for _ in 0..3 {
             let (registering, request) = Registering::start(rng, Secret([1; 32])).unwrap();
             let response = server.register(&request.0, &DEVICE).unwrap();
             for changed in odd(&request.0, 0) {
-                assert_eq!(server.register(&changed, &DEVICE).unwrap_err(), OpaqueError::Malformed, "{:02x}", changed[0]);
+                assert_eq!(
+                    server.register(&changed, &DEVICE).unwrap_err(),
+                    OpaqueError::Malformed,
+                    "{:02x}",
+                    changed[0]
+                );
             }
             for changed in [odd(&response.0, 0), odd(&response.0, 33)].concat() {
                 let (registering, _) = Registering::start(rng, Secret([1; 32])).unwrap();

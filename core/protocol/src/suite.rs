@@ -232,3 +232,157 @@ pub fn pq_verify(public: &[u8], message: &[u8], signature: &[u8]) -> bool {
 pub fn choose(offered: &[Suite], enabled: &[Suite]) -> Option<Suite> {
     offered.iter().copied().filter(|suite| enabled.contains(suite)).max()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Counter(u64);
+
+    impl rand_core::TryRng for Counter {
+        type Error = core::convert::Infallible;
+        fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+            let mut bytes = [0; 4];
+            self.try_fill_bytes(&mut bytes)?;
+            Ok(u32::from_be_bytes(bytes))
+        }
+        fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+            let mut bytes = [0; 8];
+            self.try_fill_bytes(&mut bytes)?;
+            Ok(u64::from_be_bytes(bytes))
+        }
+        fn try_fill_bytes(&mut self, to: &mut [u8]) -> Result<(), Self::Error> {
+            for chunk in to.chunks_mut(32) {
+                self.0 += 1;
+                chunk.copy_from_slice(&crypto::sha256(&[&self.0.to_be_bytes()]).0[..chunk.len()]);
+            }
+            Ok(())
+        }
+    }
+
+    impl rand_core::TryCryptoRng for Counter {}
+
+    const ID: Id = crate::bytes::Fixed([5; 16]);
+
+    #[test]
+    fn the_highest_common_suite_is_chosen() {
+        use Suite::{Hybrid, P256};
+        for (offered, enabled, chosen) in [
+            (&[P256][..], &[P256][..], Some(P256)),
+            (&[P256, Hybrid], &[P256], Some(P256)),
+            (&[P256], &[P256, Hybrid], Some(P256)),
+            (&[P256, Hybrid], &[P256, Hybrid], Some(Hybrid)),
+            (&[Hybrid, P256], &[Hybrid, P256], Some(Hybrid)),
+            (&[P256, Hybrid], &[Hybrid], Some(Hybrid)),
+            (&[P256], &[Hybrid], None),
+            (&[], &[P256, Hybrid], None),
+            (&[P256, Hybrid], &[], None),
+        ] {
+            assert_eq!(choose(offered, enabled), chosen, "{offered:?} {enabled:?}");
+        }
+    }
+
+    #[test]
+    fn both_modes_of_both_suites_open_only_as_they_are() {
+        for (suite, public_len, enc_len) in [(Suite::P256, 65, 65), (Suite::Hybrid, 1249, 1153)] {
+            let key = HpkeKey::from_seed(suite, &Secret([1; 32]));
+            let other = HpkeKey::from_seed(suite, &Secret([2; 32]));
+            assert_eq!(key.public().0.len(), public_len);
+            let (secret, wrong) = (Secret([3; 32]), Secret([4; 32]));
+            let id = crate::bytes::Fixed([6; 16]);
+            for psk in [None, Some(Psk { secret: &secret, id: &ID })] {
+                let (sealed, reply) =
+                    seal(suite, &mut Counter(0), &key.public().0, psk, b"offer", b"plaintext").unwrap();
+                assert_eq!((sealed.enc.0.len(), sealed.ciphertext.0.len()), (enc_len, 9 + 16));
+                let (opened, server_reply) = key.open(psk, b"offer", &sealed).unwrap();
+                assert_eq!((opened.as_slice(), &server_reply), (&b"plaintext"[..], &reply));
+
+                assert!(other.open(psk, b"offer", &sealed).is_err(), "another key");
+                assert!(key.open(psk, b"another offer", &sealed).is_err(), "other additional data");
+                assert!(key.open(Some(Psk { secret: &wrong, id: &ID }), b"offer", &sealed).is_err());
+                assert!(key.open(Some(Psk { secret: &secret, id: &id }), b"offer", &sealed).is_err());
+                if psk.is_some() {
+                    assert!(key.open(None, b"offer", &sealed).is_err(), "the other mode");
+                }
+                for bit in 0..sealed.ciphertext.0.len() * 8 {
+                    let mut changed = sealed.clone();
+                    changed.ciphertext.0[bit / 8] ^= 1 << (bit % 8);
+                    assert!(key.open(psk, b"offer", &changed).is_err());
+                }
+                // One bit in each part of the encapsulated key, and the borders of its two halves in suite 2.
+                for byte in
+                    (0..enc_len).step_by(if suite == Suite::P256 { 1 } else { 64 }).chain([1087, 1088, 1089, 1152])
+                {
+                    let byte = byte.min(enc_len - 1);
+                    let mut changed = sealed.clone();
+                    changed.enc.0[byte] ^= 1 << (byte % 8);
+                    assert!(key.open(psk, b"offer", &changed).is_err(), "byte {byte}");
+                }
+                for length in [0, 1, 33, enc_len - 1, enc_len + 1] {
+                    let mut changed = sealed.clone();
+                    changed.enc.0.resize(length, 0);
+                    assert!(key.open(psk, b"offer", &changed).is_err(), "{length} bytes");
+                }
+                let sealed_reply = reply.seal(b"reply");
+                assert_eq!(server_reply.open(&sealed_reply).unwrap(), b"reply");
+                let (again_key, again_nonce) = reply.to_parts();
+                assert_eq!(ReplyKey::from_parts(again_key, again_nonce).open(&sealed_reply).unwrap(), b"reply");
+                assert_eq!(reply.open(&sealed_reply[1..]), Err(SealError));
+            }
+        }
+    }
+
+    /// A key that would encapsulate to nothing or to two things: other spellings of a point, points off the curve.
+    #[test]
+    fn keys_that_are_none_are_refused() {
+        let good = HpkeKey::from_seed(Suite::P256, &Secret([1; 32])).public().0.clone();
+        let compressed = [&[2 + (good[64] & 1)], &good[1..33]].concat();
+        let compact = [&[5], &good[1..33]].concat();
+        let mut off = good.clone();
+        off[64] ^= 1;
+        let mut hybrid_form = good.clone();
+        hybrid_form[0] = 6 + (good[64] & 1);
+        let longer = [&good[..], &[0]].concat();
+        for bad in [compressed, compact, off, hybrid_form, longer, vec![0], vec![0; 65], Vec::new()] {
+            assert!(seal(Suite::P256, &mut Counter(0), &bad, None, b"", b"x").is_err(), "{} bytes", bad.len());
+            let key = HpkeKey::from_seed(Suite::P256, &Secret([1; 32]));
+            let sealed = Sealed { enc: Blob(bad), ciphertext: Blob(vec![0; 17]) };
+            assert!(key.open(None, b"", &sealed).is_err());
+        }
+        let hybrid = HpkeKey::from_seed(Suite::Hybrid, &Secret([1; 32])).public().0.clone();
+        assert!(seal(Suite::Hybrid, &mut Counter(0), &good, None, b"", b"x").is_err(), "another suite's key");
+        assert!(seal(Suite::P256, &mut Counter(0), &hybrid, None, b"", b"x").is_err(), "another suite's key");
+        assert!(seal(Suite::Hybrid, &mut Counter(0), &[0xff; 1249], None, b"", b"x").is_err());
+        assert!(seal(Suite::Hybrid, &mut Counter(0), &hybrid[..1248], None, b"", b"x").is_err());
+    }
+
+    #[test]
+    fn the_second_signature_verifies_only_as_it_is() {
+        let key = PqSigner::from_seed(&Secret([1; 32]));
+        let (public, signature) = (key.public(), key.sign(b"message").unwrap());
+        assert_eq!((public.0.len(), signature.0.len()), (1952, 3309));
+        assert_eq!(key.sign(b"message"), Some(signature.clone()), "deterministic");
+        assert!(pq_verify(&public.0, b"message", &signature.0));
+        assert!(!pq_verify(&public.0, b"other", &signature.0));
+        assert!(!pq_verify(&PqSigner::from_seed(&Secret([2; 32])).public().0, b"message", &signature.0));
+        for byte in (0..signature.0.len()).step_by(37).chain([3308]) {
+            let mut changed = signature.clone();
+            changed.0[byte] ^= 1;
+            assert!(!pq_verify(&public.0, b"message", &changed.0), "byte {byte}");
+        }
+        assert!(!pq_verify(&public.0, b"message", &signature.0[..3308]));
+        assert!(!pq_verify(&public.0[..1951], b"message", &signature.0));
+        assert!(!pq_verify(&[], b"message", &[]));
+    }
+
+    #[test]
+    fn nothing_secret_is_printed() {
+        let key = HpkeKey::from_seed(Suite::P256, &Secret([1; 32]));
+        let reply = ReplyKey::from_parts(Secret([1; 32]), Secret([2; 12]));
+        let printed = format!("{key:?} {:?} {reply:?}", PqSigner::from_seed(&Secret([1; 32])));
+        assert_eq!(
+            printed,
+            "HpkeKey(P256, [redacted]) PqSigner([redacted]) ReplyKey { key: [redacted], nonce: [redacted] }"
+        );
+    }
+}

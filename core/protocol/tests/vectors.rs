@@ -285,7 +285,10 @@ fn pins() {
             let (trying, ke1) = Trying::start(rng, password).unwrap();
             let started = server.start_try(rng, &record, &ke1.0, &credential, &context).unwrap();
             let proved = trying.finish(rng, &started.ke2.0, &used);
-            assert_eq!(proved.as_ref().map(|_| ()).map_err(|e| *e), if good { Ok(()) } else { Err(OpaqueError::Refused) });
+            assert_eq!(
+                proved.as_ref().map(|_| ()).map_err(|e| *e),
+                if good { Ok(()) } else { Err(OpaqueError::Refused) }
+            );
             if let Ok(proved) = proved {
                 opaque::finish_try(&started.state, &proved.ke3.0).unwrap();
                 assert_eq!(opaque::finish_try(&started.state, &[0; 32]), Err(OpaqueError::Refused));

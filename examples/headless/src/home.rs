@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::problem::Problem;
+use crate::secret::SecretText;
 
 /// The program's directory.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub(crate) struct RelyingPartyFile {
     /// `client_id`.
     pub(crate) client_id: String,
     /// `client_secret`.
-    pub(crate) client_secret: Zeroizing<String>,
+    pub(crate) client_secret: SecretText,
     /// Where the browser comes back to.
     pub(crate) redirect_uri: String,
 }
@@ -68,6 +69,11 @@ impl Home {
     /// As [`Self::profile`].
     pub(crate) fn browser(&self, name: &str) -> Result<PathBuf, Problem> {
         Ok(self.directory.join("browsers").join(format!("{}.json", checked(name)?)))
+    }
+
+    /// The id of the activation or PIN reset that this desk opened last; no secret.
+    pub(crate) fn last_enrolment(&self) -> PathBuf {
+        self.directory.join("desk").join("last-enrolment")
     }
 
     /// The directory that `serve` runs in.

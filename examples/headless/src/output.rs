@@ -24,6 +24,11 @@ impl Output {
         Self { json, language, style, progress: !json && !plain && io::stderr().is_terminal() }
     }
 
+    /// The same reader, without progress of its own.
+    pub(crate) const fn silent(self) -> Self {
+        Self { progress: false, ..self }
+    }
+
     /// The reader's language.
     pub(crate) const fn language(&self) -> Language {
         self.language

@@ -72,18 +72,6 @@ pub(crate) enum Problem {
     /// The embedded server.
     #[error("the server: {0}")]
     Embedded(String),
-    /// What should have come did not: nothing was approved or lost.
-    #[error("{en}")]
-    Unfinished {
-        /// How it ends.
-        exit: Exit,
-        /// Stable.
-        code: &'static str,
-        /// In Danish.
-        da: &'static str,
-        /// In English.
-        en: &'static str,
-    },
 }
 
 impl Problem {
@@ -121,7 +109,6 @@ impl Problem {
             Self::NoNetwork(_) | Self::Untrusted(_) => Exit::Network,
             Self::Token(_) => Exit::Refused,
             Self::Embedded(_) => Exit::Other,
-            Self::Unfinished { exit, .. } => *exit,
         }
     }
 
@@ -141,11 +128,10 @@ impl Problem {
             Self::File { .. } => "file",
             Self::Usage { .. } => "usage",
             Self::Embedded(_) => "server",
-            Self::Unfinished { code, .. } => code,
         }
     }
 
-    /// What the person is told. What comes from the system is told in English in both languages.
+    /// What the person is told. What the system says stands in it unchanged.
     pub(crate) fn text(&self, language: Language) -> String {
         match (self, language) {
             (Self::Phone(failure), Language::Da) => failure.danish(),
@@ -154,16 +140,44 @@ impl Problem {
             (Self::Server(code), Language::En) => code.english().to_owned(),
             (Self::Usage { da, .. }, Language::Da) => da.clone(),
             (Self::Usage { en, .. }, Language::En) => en.clone(),
-            (Self::Unfinished { da, .. }, Language::Da) => (*da).to_owned(),
-            (Self::Unfinished { en, .. }, Language::En) => (*en).to_owned(),
             (Self::NoNetwork(url), Language::Da) => format!("Serveren på {url} svarer ikke."),
             (Self::NoNetwork(url), Language::En) => format!("The server at {url} does not answer."),
             (Self::Token(reason), Language::Da) => format!("ID-tokenet blev afvist: {reason}. Ingen er logget ind."),
             (Self::Token(reason), Language::En) => format!("The ID token was refused: {reason}. Nobody is signed in."),
             (Self::OpenId { error, description }, Language::Da) => format!("Afvist ({error}): {description}"),
             (Self::OpenId { error, description }, Language::En) => format!("Refused ({error}): {description}"),
-            (other, _) => sentence(&other.to_string()),
+            (Self::Store(error), Language::Da) => error.danish().to_owned(),
+            (Self::Prompt(error), Language::Da) => danish_prompt(error).to_owned(),
+            (Self::Qr(error), Language::Da) => danish_qr(error),
+            (Self::Untrusted(reason), Language::Da) => format!("Svaret kom ikke fra den rigtige server ({reason})."),
+            (Self::Roots(reason), Language::Da) => format!("Roden kan ikke bruges ({reason})."),
+            (Self::Open(reason), Language::Da) => format!("Telefonen kan ikke åbnes ({reason})."),
+            (Self::File { path, reason }, Language::Da) => format!("Filen {} kan ikke bruges ({reason}).", path.display()),
+            (Self::Embedded(reason), Language::Da) => format!("Serveren kan ikke køre ({reason})."),
+            (other, Language::En) => sentence(&other.to_string()),
         }
+    }
+}
+
+const fn danish_prompt(error: &PromptError) -> &'static str {
+    match error {
+        PromptError::Ended => "Der kom intet svar: input sluttede.",
+        PromptError::TooLong => "Svaret er for langt.",
+        PromptError::NotText => "Svaret er ikke tekst.",
+        PromptError::Unclear => "Svaret passer ikke til spørgsmålet.",
+        PromptError::Terminal(_) => "Terminalen svigtede.",
+    }
+}
+
+fn danish_qr(error: &QrError) -> String {
+    match error {
+        QrError::Open(reason) => format!("Billedet kan ikke åbnes ({reason})."),
+        QrError::NotAPicture => "Det er ikke et ubeskadiget PNG- eller JPEG-billede.".to_owned(),
+        QrError::TooLarge => "Billedet er for stort.".to_owned(),
+        QrError::NoCode => "Der er ingen QR-kode i billedet, eller den er ikke skarp nok.".to_owned(),
+        QrError::SeveralCodes(count) => format!("Der er {count} QR-koder i billedet: vis én ad gangen."),
+        QrError::TooLong => "Teksten er for lang til en QR-kode.".to_owned(),
+        QrError::Write(reason) => format!("Billedet kan ikke skrives ({reason})."),
     }
 }
 

@@ -13,8 +13,8 @@ pub use error::{Refusal, json_error};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::header::AUTHORIZATION;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -43,9 +43,16 @@ pub fn routes(app: Arc<App>, token: AdminToken) -> Router {
         .route("/admin/v1/devices/{id}/unblock", post(devices::unblock))
         .route("/admin/v1/devices/{id}/remove", post(devices::remove))
         .route("/admin/v1/devices/{id}/pin-reset", post(enrolments::pin_reset))
+        .route("/admin/v1/evidence/{id}", get(evidence))
         .route("/admin/v1/clock", post(clock::advance).get(clock::show))
         .layer(middleware::from_fn_with_state(token, guard))
         .with_state(app)
+}
+
+/// The evidence of a transaction, as a file that a third party verifies.
+async fn evidence(State(app): State<Arc<App>>, Path(text): Path<String>) -> Result<Response, Refusal> {
+    let file = crate::evidence::export(&app, &id(&text)?).await?;
+    Ok(([(CONTENT_TYPE, "application/cbor"), (CACHE_CONTROL, "no-store")], file).into_response())
 }
 
 async fn guard(State(token): State<Arc<AdminToken>>, request: Request, next: Next) -> Response {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use godkend_protocol::bytes::{Fixed, Hash32};
 use tokio::net::TcpListener;
 
-use super::{Command, InitArgs, KeysCommand, LogCommand, desk};
+use super::{Command, EvidenceCommand, InitArgs, KeysCommand, LogCommand, desk, say};
 use crate::activation::Judge;
 use crate::app::Clock;
 use crate::config::{Config, Severity};
@@ -26,11 +26,20 @@ pub(super) async fn run(command: Command) -> Outcome {
             let extra_pins = pins.iter().map(|pin| read_pin(pin)).collect::<Result<_, _>>()?;
             let options = RotateOptions { oidc, opaque, extra_pins };
             let set = keys::rotate(&load(&at.config)?, &options, now(), &mut tls::system_random())?;
-            println!("key set {} is signed; the server uses it from its next start", set.number);
+            say(format_args!("key set {} is signed; the server uses it from its next start", set.number));
             Ok(ExitCode::SUCCESS)
         }
         Command::Keys(KeysCommand::Show { at }) => show_keys(&at.config),
         Command::Log(LogCommand::Verify { at }) => verify_log(&at.config),
+        Command::Evidence(EvidenceCommand::Export { at, transaction, file }) => {
+            desk::export_evidence(&load(&at.config)?, &transaction, &file).await
+        }
+        Command::Evidence(EvidenceCommand::Verify { file, root }) => {
+            let root = serde_json::from_slice(&std::fs::read(&root)?)?;
+            let shown = crate::evidence::verify(&std::fs::read(&file)?, &root)?;
+            say(format_args!("{}", serde_json::to_string_pretty(&shown)?));
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Desk(args) => desk::run(&load(&args.at.config)?, args.command).await,
     }
 }
@@ -51,14 +60,14 @@ fn init(args: InitArgs) -> Outcome {
     let InitArgs { dir, environment, url, listen, metrics, test, suite2 } = args;
     let options = InitOptions { dir, environment, url, listen, metrics: Some(metrics), test, hybrid: suite2 };
     let created = keys::init(&options, now(), &mut tls::system_random())?;
-    println!("configuration   {}", created.config.display());
-    println!("public root     {}", created.root_file.display());
-    println!("admin token     {}", created.token_file.display());
-    println!("key set         {}", created.key_set);
-    println!("root            {}", created.root.fingerprint().to_base64());
+    say(format_args!("configuration   {}", created.config.display()));
+    say(format_args!("public root     {}", created.root_file.display()));
+    say(format_args!("admin token     {}", created.token_file.display()));
+    say(format_args!("key set         {}", created.key_set));
+    say(format_args!("root            {}", created.root.fingerprint().to_base64()));
     if !test {
-        println!("Name your apps in [attestation] of the configuration; the server does not start before.");
-        println!("Keep secrets/root.pem offline: only `keys rotate` needs it.");
+        say(format_args!("Name your apps in [attestation] of the configuration; the server does not start before."));
+        say(format_args!("Keep secrets/root.pem offline: only `keys rotate` needs it."));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -67,7 +76,7 @@ fn check(path: &Path) -> Outcome {
     let config = load(path)?;
     let findings = config.check();
     for finding in &findings {
-        println!("{finding}");
+        say(format_args!("{finding}"));
     }
     let mut sound = findings.iter().all(|finding| finding.severity != Severity::Error);
     let keys = ServerKeys::load(&config, now());
@@ -78,13 +87,13 @@ fn check(path: &Path) -> Outcome {
     .into_iter()
     .flatten()
     {
-        println!("error: {error}");
+        say(format_args!("error: {error}"));
         sound = false;
     }
     if let Ok(keys) = keys {
         let days = keys.set.expires.saturating_sub(now()) / 86_400;
         let severity = if days < 30 { "warning" } else { "fine" };
-        println!("{severity}: the key set {} can be used for {days} more days.", keys.key_set_number);
+        say(format_args!("{severity}: the key set {} can be used for {days} more days.", keys.key_set_number));
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -94,16 +103,16 @@ fn show_keys(path: &Path) -> Outcome {
     let data = config.data_dir();
     let root = keys::read_root(&data)?;
     let (_, set) = keys::newest_key_set(&data, &root, i64::MIN)?;
-    println!("environment     {}", root.environment);
-    println!("root            {}", root.fingerprint().to_base64());
-    println!("key set         {}", set.number);
-    println!("issued, expires {} {}", set.issued, set.expires);
-    println!("suites          {:?}", set.suites);
+    say(format_args!("environment     {}", root.environment));
+    say(format_args!("root            {}", root.fingerprint().to_base64()));
+    say(format_args!("key set         {}", set.number));
+    say(format_args!("issued, expires {} {}", set.issued, set.expires));
+    say(format_args!("suites          {:?}", set.suites));
     for pin in &set.tls_pins {
-        println!("TLS pin         {}", hex::encode(pin.0));
+        say(format_args!("TLS pin         {}", hex::encode(pin.0)));
     }
-    println!("challenge keys  {}", set.challenge_keys.len());
-    println!("log keys        {}", set.log_keys.len());
+    say(format_args!("challenge keys  {}", set.challenge_keys.len()));
+    say(format_args!("log keys        {}", set.log_keys.len()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -113,16 +122,16 @@ fn verify_log(path: &Path) -> Outcome {
     let root = keys::read_root(&data)?;
     let (_, set) = keys::newest_key_set(&data, &root, i64::MIN)?;
     let report = crate::log::verify(&data.join(server::LOG_DIR), &keys::checkpoint_verifiers(&set))?;
-    println!("environment     {}", report.environment);
-    println!("epoch           {}", report.epoch);
-    println!("entries         {}", report.size);
-    println!("root hash       {}", hex::encode(report.root));
-    println!("signed at       {}", report.time);
-    println!("erased          {}", report.erased);
-    println!("not yet signed  {}", report.unsigned);
-    println!("torn bytes      {}", report.torn);
+    say(format_args!("environment     {}", report.environment));
+    say(format_args!("epoch           {}", report.epoch));
+    say(format_args!("entries         {}", report.size));
+    say(format_args!("root hash       {}", hex::encode(report.root)));
+    say(format_args!("signed at       {}", report.time));
+    say(format_args!("erased          {}", report.erased));
+    say(format_args!("not yet signed  {}", report.unsigned));
+    say(format_args!("torn bytes      {}", report.torn));
     if !report.companions {
-        println!("warning: index and tree differ from the entries; remove both, and the next start rebuilds them.");
+        say(format_args!("warning: index and tree differ from the entries; remove both, and the next start rebuilds them."));
     }
     Ok(ExitCode::SUCCESS)
 }

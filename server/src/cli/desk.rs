@@ -2,12 +2,13 @@
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{DeskCommand, FormArg, pinned};
+use super::{DeskCommand, FormArg, pinned, say};
 use crate::config::{Config, TlsMode};
 use crate::keys;
 use crate::ops::secrets;
@@ -51,7 +52,26 @@ pub(super) async fn run(config: &Config, command: DeskCommand) -> Result<ExitCod
         DeskCommand::PinReset { id } => desk.post(&format!("devices/{id}/pin-reset"), json!({})).await?,
         DeskCommand::Clock { seconds } => desk.post("clock", json!({"advance_seconds": seconds})).await?,
     };
-    println!("{}", serde_json::to_string_pretty(&answer)?);
+    say(format_args!("{}", serde_json::to_string_pretty(&answer)?));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Fetches the evidence of a transaction into a new file.
+pub(super) async fn export_evidence(
+    config: &Config, transaction: &str, file: &Path,
+) -> Result<ExitCode, Box<dyn Error>> {
+    use std::io::Write as _;
+    let desk = Desk::new(config)?;
+    let request = desk.http.get(desk.url(&format!("evidence/{transaction}"))).bearer_auth(desk.token.expose());
+    let response = request.send().await?;
+    if !response.status().is_success() {
+        return Err(refusal(&response.json().await?).into());
+    }
+    let bytes = response.bytes().await?;
+    let mut out = std::fs::OpenOptions::new().write(true).create_new(true).open(file)?;
+    out.write_all(&bytes)?;
+    out.sync_all()?;
+    say(format_args!("{} bytes of evidence are in {}", bytes.len(), file.display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -111,11 +131,16 @@ impl Desk {
         if status.is_success() {
             return Ok(body);
         }
-        let sentence = body.get("message_en").and_then(Value::as_str).unwrap_or("The server refused.");
-        let code = body.get("error").and_then(Value::as_str).unwrap_or("unknown");
-        let field = body.get("field").and_then(Value::as_str).map(|field| format!(" ({field})")).unwrap_or_default();
-        Err(format!("{code}{field}: {sentence}").into())
+        Err(refusal(&body).into())
     }
+}
+
+/// A refusal in a sentence.
+fn refusal(body: &Value) -> String {
+    let sentence = body.get("message_en").and_then(Value::as_str).unwrap_or("The server refused.");
+    let code = body.get("error").and_then(Value::as_str).unwrap_or("unknown");
+    let field = body.get("field").and_then(Value::as_str).map(|field| format!(" ({field})")).unwrap_or_default();
+    format!("{code}{field}: {sentence}")
 }
 
 /// An address that this machine reaches: the loopback for "all addresses".

@@ -50,6 +50,9 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Log(LogCommand),
+    /// Evidence of one approval.
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// What a desk does, on a running server.
     Desk(DeskArgs),
 }
@@ -108,6 +111,27 @@ enum LogCommand {
     Verify {
         #[command(flatten)]
         at: At,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum EvidenceCommand {
+    /// Writes the evidence of a transaction from a running server to a file.
+    Export {
+        #[command(flatten)]
+        at: At,
+        /// The transaction's id.
+        transaction: String,
+        /// The file; it must not exist.
+        file: PathBuf,
+    },
+    /// Verifies an evidence file under a root, without any server.
+    Verify {
+        /// The file.
+        file: PathBuf,
+        /// The environment's public root.
+        #[arg(long, default_value = "root.json")]
+        root: PathBuf,
     },
 }
 
@@ -235,6 +259,12 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => failed(&*error),
     }
+}
+
+/// A line on standard output. A reader that has gone (`| head`) is no fault.
+fn say(line: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {

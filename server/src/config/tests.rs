@@ -76,7 +76,7 @@ fn every_setting_can_be_overridden_by_its_variable() {
         ("tls", "mode", _) => "off",
         (_, _, Kind::Text) => "other",
         (_, _, Kind::Number) => "7",
-        ("approval", _, Kind::Switch) => "false",
+        ("approval", "locked_pushes", _) => "false",
         (_, _, Kind::Switch) => "true",
         (_, _, Kind::NumberList) => "[7, 8]",
         (_, _, Kind::TextList) => "[\"10.0.0.1\"]",

@@ -9,7 +9,7 @@ use godkend_protocol::formats::block_code::BlockCode;
 use godkend_protocol::messages::Done;
 use godkend_protocol::messages::device::{BlockSelf, DeviceState};
 
-use crate::activation::{activation_of, state_now, stop};
+use crate::activation::{MOST_DEVICES, activation_of, state_now, stop};
 use crate::app::App;
 use crate::audit::AuditEntry;
 use crate::docs::{self, Changes};
@@ -100,7 +100,7 @@ async fn block_attempt(app: &App, id: &Id, why: &str) -> Result<BlockedDevice, A
 /// Opens a blocked or frozen device again, at a desk that has proofed its owner.
 ///
 /// # Errors
-/// [`Code::DeviceUnknown`], [`Code::DeviceRemoved`].
+/// [`Code::DeviceUnknown`], [`Code::DeviceRemoved`]; [`Code::DeviceLimit`] if its owner has three others by now.
 pub async fn unblock(app: &App, device: &Id) -> Result<(), ApiError> {
     docs::retry(|| async move {
         let mut device = docs::get::<Device>(&*app.store, &device.0).await?.ok_or(Code::DeviceUnknown)?;
@@ -108,6 +108,11 @@ pub async fn unblock(app: &App, device: &Id) -> Result<(), ApiError> {
             DeviceState::Active | DeviceState::Enrolling => return Ok(()),
             DeviceState::Removed => return Err(Code::DeviceRemoved.into()),
             DeviceState::Blocked | DeviceState::Frozen => device.doc.state = DeviceState::Active,
+        }
+        let siblings = docs::list::<Device>(&*app.store, &device.doc.account.0, 256).await?;
+        let others = siblings.iter().filter(|s| s.doc.state == DeviceState::Active && s.doc.id != device.doc.id);
+        if others.count() >= MOST_DEVICES {
+            return Err(Code::DeviceLimit.into());
         }
         let mut changes = Changes::new();
         changes.update(&device).log(&changed(&device.doc, "desk", app.now()));

@@ -125,7 +125,7 @@ pub fn verify(file: &[u8], root: &Root) -> Result<Shown, EvidenceError> {
     check_consistency(&challenge, &checkpoint, &file.consistency)?;
     let keys = entry(&file.keys, &checkpoint)?;
     let decision = entry(&file.decision, &checkpoint)?;
-    let pin = file.pin.as_ref().map(|leaf| Ok((leaf.index, entry(leaf, &checkpoint)?))).transpose()?;
+    let pin = file.pin.as_ref().map(|leaf| entry(leaf, &checkpoint).map(|entry| (leaf.index, entry))).transpose()?;
 
     let before = file.decision.index;
     let keys = enrolled_keys(&keys, &challenge).filter(|_| file.keys.index < before).ok_or(EvidenceError::Enrolment)?;

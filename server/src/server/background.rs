@@ -19,7 +19,8 @@ pub(super) async fn run(app: Arc<App>) {
     let mut round = 0_u32;
     loop {
         if let Err(error) = crate::activation::sweep(&app).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the sweep of enrolments will be tried again");
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "the sweep of enrolments will be tried again");
         }
         // The first purge comes after the first sweep, which may still need what has expired.
         if round.is_multiple_of(PURGE_EVERY) {
@@ -42,7 +43,8 @@ async fn purge(app: &App) {
             Ok(count) if count >= u64::from(PURGED_AT_ONCE) && !app.stopping.now() => {}
             Ok(_) => return,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "expired records could not be purged");
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "expired records could not be purged");
                 return;
             }
         }

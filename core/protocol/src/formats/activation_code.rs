@@ -72,3 +72,99 @@ impl ActivationCode {
         crypto::labelled_hash("godkend/1/code-checksum", &[&self.name.0, &self.secret.0]).0[0] >> 3
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+    fn code(seed: u64) -> ActivationCode {
+        let bytes = crypto::sha256(&[b"code", &seed.to_be_bytes()]).0;
+        let mut secret = Secret::<7>::from_slice(&bytes[5..12]).unwrap();
+        secret.0[0] &= 0x7f;
+        ActivationCode { name: Fixed::from_slice(&bytes[..5]).unwrap(), secret }
+    }
+
+    #[test]
+    fn a_code_has_four_groups_of_five_and_reads_back() {
+        for seed in 0..500 {
+            let (code, text) = (code(seed), code(seed).to_text());
+            assert_eq!(text.split('-').map(str::len).collect::<Vec<_>>(), [5; 4]);
+            assert!(text.bytes().all(|b| b == b'-' || ALPHABET.contains(&b)));
+            let careless = [
+                text.to_lowercase(),
+                text.replace('-', ""),
+                text.replace('-', " "),
+                format!("  {text} "),
+                text.replace('0', "O"),
+                text.replace('0', "o"),
+                text.replace('1', "I"),
+                text.replace('1', "l"),
+                text.replace('1', "L").replace('0', "o"),
+            ];
+            for typed in careless.iter().chain([&text]) {
+                assert_eq!(ActivationCode::parse(typed), Ok(code.clone()), "{typed}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_shapes_are_refused() {
+        let text = code(1).to_text();
+        let letters = text.replace('-', "");
+        for typed in [
+            "".to_owned(),
+            "-".repeat(20),
+            letters[..19].to_owned(),
+            format!("{letters}0"),
+            letters.replacen(&letters[3..4], "U", 1),
+            letters.replacen(&letters[3..4], "?", 1),
+            letters.replacen(&letters[3..4], "ø", 1),
+            text.replace('-', "_"),
+            text.replace('-', "\n"),
+        ] {
+            assert_eq!(ActivationCode::parse(&typed), Err(CodeError::Shape), "{typed:?}");
+        }
+    }
+
+    /// Five bits let one slip in 32 through. The last character is the checksum itself: a slip there never passes.
+    #[test]
+    fn the_checksum_catches_slips_as_often_as_five_bits_can() {
+        let (mut slips, mut missed, mut swaps, mut missed_swaps) = (0_u32, 0_u32, 0_u32, 0_u32);
+        for seed in 0..150 {
+            let right = code(seed).to_text().replace('-', "").into_bytes();
+            let passes = |typed: &[u8]| match ActivationCode::parse(core::str::from_utf8(typed).unwrap()) {
+                Ok(_) => true,
+                Err(error) => {
+                    assert_eq!(error, CodeError::Checksum);
+                    false
+                }
+            };
+            for place in 0..20 {
+                for letter in ALPHABET.iter().filter(|letter| **letter != right[place]) {
+                    let mut typed = right.clone();
+                    typed[place] = *letter;
+                    let passed = passes(&typed);
+                    assert!(!(passed && place == 19), "the checksum's own character");
+                    slips += 1;
+                    missed += u32::from(passed);
+                }
+                if place < 19 && right[place] != right[place + 1] {
+                    let mut typed = right.clone();
+                    typed.swap(place, place + 1);
+                    swaps += 1;
+                    missed_swaps += u32::from(passes(&typed));
+                }
+            }
+        }
+        let rate = |missed: u32, all: u32| 100.0 * f64::from(missed) / f64::from(all);
+        println!("substitutions that pass: {missed} of {slips}, {:.2} % (expected 2.97)", rate(missed, slips));
+        println!(
+            "transpositions that pass: {missed_swaps} of {swaps}, {:.2} % (expected 3.1)",
+            rate(missed_swaps, swaps)
+        );
+        assert!((2.7..3.3).contains(&rate(missed, slips)));
+        assert!((1.5..5.0).contains(&rate(missed_swaps, swaps)));
+    }
+}

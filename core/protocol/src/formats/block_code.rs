@@ -36,3 +36,30 @@ impl BlockCode {
         crypto::labelled_hash("godkend/1/block-code", &[&self.0.0])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_reads_back_however_it_is_typed() {
+        for seed in 0..200_u8 {
+            let mut secret = Secret::from_slice(&crypto::sha256(&[&[seed]]).0[..12]).unwrap();
+            secret.0[0] &= 3;
+            let code = BlockCode(secret);
+            let text = code.to_text();
+            assert_eq!(text.split('-').map(str::len).collect::<Vec<_>>(), [6; 3]);
+            for typed in
+                [text.clone(), text.to_lowercase(), text.replace('-', " "), text.replace('0', "O").replace('1', "i")]
+            {
+                assert_eq!(BlockCode::parse(&typed).map(|read| read.hash()), Some(code.hash()));
+            }
+            assert_eq!(BlockCode::parse(&text[1..]), None);
+            assert_eq!(BlockCode::parse(&format!("{text}0")), None);
+            let other = if text.starts_with('7') { text.replacen('7', "8", 1) } else { format!("7{}", &text[1..]) };
+            assert_ne!(BlockCode::parse(&other).unwrap().hash(), code.hash());
+        }
+        assert_eq!(BlockCode::parse("UUUUUU-UUUUUU-UUUUUU"), None);
+        assert_eq!(format!("{:?}", BlockCode::parse("000000-000000-000000").unwrap()), "BlockCode([redacted])");
+    }
+}

@@ -189,3 +189,163 @@ impl<'a> Fields<'a> {
         if is_environment(name) { Ok(name.to_owned()) } else { Err(LinkError::Damaged) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "AQEBAQEBAQEBAQEBAQEBAQ";
+    const SECRET: &str = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI";
+
+    fn texts() -> [String; 4] {
+        [
+            format!("godkend://activate/1?e=test&i={ID}&s={SECRET}&r={SECRET}&x=1790000600"),
+            format!("godkend://login/1?e=test&s={ID}&f=1790000003&c={ID}"),
+            format!("godkend://approve/1?e=pre-prod-2&s={ID}&k={SECRET}"),
+            "godkend://offline/1?c=oQEC".to_owned(),
+        ]
+    }
+
+    #[test]
+    fn links_read_back() {
+        let [activation, login, same_device, offline] = texts().map(|text| {
+            let link = Link::parse(&text).unwrap();
+            assert_eq!(link.to_text(), text);
+            link
+        });
+        let (id, secret) = (Fixed([1; 16]), Secret([2; 32]));
+        let environment = "test".to_owned();
+        let expected = ActivationLink {
+            environment: environment.clone(),
+            id,
+            secret: secret.clone(),
+            root: Fixed([2; 32]),
+            expires: 1_790_000_600,
+        };
+        assert_eq!(activation, Link::Activation(expected));
+        assert_eq!(login, Link::Login(LoginFrame { environment, session: id, frame: 1_790_000_003, code: id }));
+        let environment = "pre-prod-2".to_owned();
+        assert_eq!(same_device, Link::SameDevice(SameDeviceLink { environment, session: id, secret }));
+        assert_eq!(offline, Link::Offline(OfflineLink { challenge: Blob(vec![0xa1, 1, 2]) }));
+    }
+
+    #[test]
+    fn fields_that_are_missing_doubled_or_moved_are_refused() {
+        for text in texts() {
+            let (head, query) = text.split_once('?').unwrap();
+            let fields: Vec<&str> = query.split('&').collect();
+            let refused = |fields: &[&str]| {
+                let text = format!("{head}?{}", fields.join("&"));
+                assert_eq!(Link::parse(&text), Err(LinkError::Damaged), "{text}");
+            };
+            for n in 0..fields.len() {
+                let mut without = fields.clone();
+                without.remove(n);
+                refused(&without);
+                let mut doubled = fields.clone();
+                doubled.insert(n, fields[n]);
+                refused(&doubled);
+                let mut empty = fields.clone();
+                let name = format!("{}=", fields[n].split_once('=').unwrap().0);
+                empty[n] = &name;
+                refused(&empty);
+                let mut bare = fields.clone();
+                bare[n] = bare[n].split_once('=').unwrap().1;
+                refused(&bare);
+                for m in n + 1..fields.len() {
+                    let mut moved = fields.clone();
+                    moved.swap(n, m);
+                    refused(&moved);
+                }
+            }
+            for tail in ["&", "&z=1", "#x", " ", "\n", "=", "%20", "&&"] {
+                assert_eq!(Link::parse(&format!("{text}{tail}")), Err(LinkError::Damaged), "{tail:?}");
+            }
+            for length in 0..text.len() {
+                // An offline challenge's bytes may end anywhere; its signature tells.
+                if let Ok(link) = Link::parse(&text[..length]) {
+                    assert_eq!(link.to_text(), text[..length]);
+                    assert!(matches!(link, Link::Offline(_)) || text[..length].ends_with(char::is_numeric));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_changed_character_gives_another_link_or_none() {
+        for text in texts() {
+            let right = Link::parse(&text).unwrap();
+            for place in 0..text.len() {
+                for byte in b' '..=b'~' {
+                    let mut changed = text.clone().into_bytes();
+                    if changed[place] == byte {
+                        continue;
+                    }
+                    changed[place] = byte;
+                    let changed = String::from_utf8(changed).unwrap();
+                    if let Ok(link) = Link::parse(&changed) {
+                        assert_ne!(link, right, "{changed}");
+                        assert_eq!(link.to_text(), changed);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_or_newer_is_told_apart() {
+        use LinkError::{Damaged, NotOurs};
+        for (text, why) in [
+            ("", NotOurs),
+            ("https://example.dk", NotOurs),
+            ("Godkend://login/1?e=test", NotOurs),
+            (" godkend://login/1?e=test", NotOurs),
+            ("godkend:/login/1?e=test", NotOurs),
+            ("godkend://", Damaged),
+            ("godkend://login", Damaged),
+            ("godkend://login/1", Damaged),
+            ("godkend://login/?e=test", Damaged),
+            ("godkend://login/x?e=test", Damaged),
+            ("godkend://login/-1?e=test", Damaged),
+            ("godkend://pay/1?e=test", Damaged),
+            ("godkend://login/1?", Damaged),
+            ("godkend://login/2?anything", LinkError::Newer),
+            ("godkend://pay/17?anything", LinkError::Newer),
+        ] {
+            assert_eq!(Link::parse(text), Err(why), "{text}");
+        }
+        let long = format!("godkend://offline/1?c={}", "A".repeat(MAX_LINK));
+        assert_eq!(Link::parse(&long), Err(Damaged));
+    }
+
+    #[test]
+    fn values_have_one_spelling() {
+        let [activation, login, ..] = texts();
+        for (from, to) in [
+            ("x=1790000600", "x=+1790000600"),
+            ("x=1790000600", "x=01790000600"),
+            ("x=1790000600", "x=1790000600.0"),
+            ("x=1790000600", "x=9223372036854775808"),
+            ("e=test", "e=Test"),
+            ("e=test", "e=te%73t"),
+            ("e=test", "e=te_st"),
+            ("e=test", "e=012345678901234567890123456789012"),
+            ("AQEBAQEBAQEBAQEBAQEBAQ", "AQEBAQEBAQEBAQEBAQEBAR"),
+            ("AQEBAQEBAQEBAQEBAQEBAQ", "AQEBAQEBAQEBAQEBAQEBAQ=="),
+            ("AQEBAQEBAQEBAQEBAQEBAQ", "AQEBAQEBAQEBAQEBAQEB"),
+            ("AQEBAQEBAQEBAQEBAQEBAQ", "+QEBAQEBAQEBAQEBAQEBAQ"),
+        ] {
+            let changed = activation.replacen(from, to, 1);
+            assert_ne!(changed, activation);
+            assert_eq!(Link::parse(&changed), Err(LinkError::Damaged), "{changed}");
+        }
+        for frame in ["-1", "-0", "00", "9223372036854775808"] {
+            let changed = login.replacen("1790000003", frame, 1);
+            assert_eq!(Link::parse(&changed), Err(LinkError::Damaged), "{changed}");
+        }
+        for (name, good) in [("a", true), ("", false), ("a b", false), ("æ", false), ("a-1", true), ("A", false)] {
+            assert_eq!(is_environment(name), good, "{name}");
+        }
+        assert!(is_environment(&"a".repeat(32)) && !is_environment(&"a".repeat(33)));
+    }
+}

@@ -1,7 +1,7 @@
 //! What people scan, type and read: links, codes, digits, numbers.
 
-mod base32;
 pub mod activation_code;
+mod base32;
 pub mod block_code;
 pub mod digits;
 pub mod link;

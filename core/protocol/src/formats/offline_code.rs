@@ -29,3 +29,30 @@ fn truncate(mac: &[u8; 32]) -> String {
     let value = mac.iter().skip(offset).take(4).fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte)) & 0x7fff_ffff;
     format!("{:08}", value % 100_000_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4226, appendix D gives truncations to 31 bits; the worked example of section 5.4 has 0x50ef7f19.
+    #[test]
+    fn truncation_is_that_of_rfc_4226() {
+        let mut mac = [0; 32];
+        mac[..4].copy_from_slice(&[0xd0, 0xef, 0x7f, 0x19]);
+        assert_eq!(truncate(&mac), "57872921", "0x50ef7f19 = 1357872921; the top bit is cleared");
+        mac[31] = 0x5f;
+        mac[15..19].copy_from_slice(&[0, 0, 0, 9]);
+        assert_eq!(truncate(&mac), "00000009", "the offset is the last four bits");
+    }
+
+    #[test]
+    fn a_code_is_for_one_challenge_and_one_agreement() {
+        let (agreed, challenge) = (Secret([1; 32]), crate::bytes::Fixed([2; 32]));
+        let right = code(&key(&agreed, &challenge), &challenge);
+        assert!(right.len() == 8 && right.bytes().all(|b| b.is_ascii_digit()));
+        let other = crate::bytes::Fixed([3; 32]);
+        assert_ne!(code(&key(&agreed, &other), &other), right);
+        assert_ne!(code(&key(&Secret([9; 32]), &challenge), &challenge), right);
+        assert_ne!(key(&agreed, &challenge), key(&agreed, &other));
+    }
+}

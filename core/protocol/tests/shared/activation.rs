@@ -101,9 +101,8 @@ pub fn output(i: &Value, randomness: &mut Randomness) -> Value {
     let enrol =
         cbor::encode(&Enrol { open: Blob(open.clone()), core: Blob(core.clone()), mac, proof: Blob(proof.clone()) });
     let psk = psk.as_ref().map(|secret| Psk { secret, id: &id });
-    let (sealed, reply_key) = randomness.with("hpke_sender", |rng| {
-        suite::seal(suite, rng, &hpke.public().0, psk, &offer, &enrol).unwrap()
-    });
+    let (sealed, reply_key) =
+        randomness.with("hpke_sender", |rng| suite::seal(suite, rng, &hpke.public().0, psk, &offer, &enrol).unwrap());
     let sealed_enrol = cbor::encode(&SealedEnrol {
         offer: Blob(offer.clone()),
         enc: sealed.enc.clone(),

@@ -256,14 +256,9 @@ fn key_set(i: &Value) -> Value {
         key: public(&private),
         pq_key: pq.as_ref().map(PqSigner::public),
     };
-    let signed = SignedKeySet::sign(
-        &set,
-        &root.environment,
-        &root.key,
-        |tbs| crypto::p256_sign(&private, tbs),
-        pq.as_ref(),
-    )
-    .unwrap();
+    let signed =
+        SignedKeySet::sign(&set, &root.environment, &root.key, |tbs| crypto::p256_sign(&private, tbs), pq.as_ref())
+            .unwrap();
     let whole = cbor::encode(&signed);
     assert_eq!(SignedKeySet::verify(&whole, &root, set.number, set.issued).unwrap(), set);
     let tbs = cose::Unsigned::new(&set, &root.environment, None).to_be_signed();

@@ -137,7 +137,9 @@ impl Any for String {
             "code" => "pin_waiting",
             "digits" | "number" => "04821973",
             "identity_name" => "Åse Lind",
-            "checkpoint" => "godkend/test/1\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\ntime 1790000000\n\n— x AQIDBAkJ\n",
+            "checkpoint" => {
+                "godkend/test/1\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\ntime 1790000000\n\n— x AQIDBAkJ\n"
+            }
             "id" => "netbank",
             "name" => "Netbank",
             _ => "?",

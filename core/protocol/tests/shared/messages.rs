@@ -32,8 +32,7 @@ pub fn name<T>() -> &'static str {
 
 /// The values of one type that stand in the vectors.
 pub fn examples<T: Encoded + Any>() -> Vec<(&'static str, T)> {
-    let modes =
-        [("full", Mode::Full), ("least", Mode::Least), ("mixed 1", Mode::Mixed), ("mixed 2", Mode::Mixed)];
+    let modes = [("full", Mode::Full), ("least", Mode::Least), ("mixed 1", Mode::Mixed), ("mixed 2", Mode::Mixed)];
     let mut all: Vec<(&'static str, T)> = Vec::new();
     for (case, mode) in modes {
         let mut g = Gen::new(mode, &format!("{} {case}", name::<T>()));

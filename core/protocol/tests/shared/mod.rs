@@ -1,6 +1,11 @@
 //! What the vectors' generator and the tests share: reproducible randomness, generated messages, and the function that
 //! computes each vector's output from its input.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "compiled into several tests, none of which uses all of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "compiled into several tests, none of which uses all of it"
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -37,8 +37,7 @@ impl TryRng for Stream {
 
     fn try_fill_bytes(&mut self, to: &mut [u8]) -> Result<(), Infallible> {
         while self.left.len() < to.len() {
-            let block =
-                crypto::sha256(&[b"godkend test stream", self.seed.as_bytes(), &self.counter.to_be_bytes()]);
+            let block = crypto::sha256(&[b"godkend test stream", self.seed.as_bytes(), &self.counter.to_be_bytes()]);
             self.left.extend_from_slice(&block.0);
             self.counter += 1;
         }

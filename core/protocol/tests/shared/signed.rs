@@ -22,8 +22,7 @@ pub const fn role_name(role: Role) -> &'static str {
     }
 }
 
-pub const ROLES: [Role; 6] =
-    [Role::Root, Role::Challenge, Role::Possession, Role::Biometric, Role::Pin, Role::NewKey];
+pub const ROLES: [Role; 6] = [Role::Root, Role::Challenge, Role::Possession, Role::Biometric, Role::Pin, Role::NewKey];
 
 fn role(name: &str) -> Role {
     ROLES.into_iter().find(|role| role_name(*role) == name).unwrap_or_else(|| panic!("no role {name}"))

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::home::write_private;
 use crate::http;
 use crate::problem::Problem;
+use crate::secret::SecretText;
 
 /// What a browser of ours says it is: the server shows it to the person who approves.
 const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -23,7 +24,7 @@ const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/201001
 pub(crate) struct Browser {
     client: reqwest::Client,
     origin: Url,
-    cookies: BTreeMap<String, Zeroizing<String>>,
+    cookies: BTreeMap<String, SecretText>,
     /// Where cookies that outlive a login are kept.
     file: Option<PathBuf>,
 }
@@ -198,7 +199,7 @@ impl Browser {
 
     fn keep(&self, file: &Path) -> Result<(), Problem> {
         let lasting: BTreeMap<&String, &str> =
-            self.cookies.iter().filter(|(name, _)| is_lasting(name)).map(|(name, value)| (name, value.as_str())).collect();
+            self.cookies.iter().filter(|(name, _)| is_lasting(name)).map(|(name, value)| (name, &**value)).collect();
         let text = serde_json::to_vec_pretty(&lasting).map_err(|e| Problem::file(file, e))?;
         write_private(file, &Zeroizing::new(text))
     }
@@ -228,7 +229,7 @@ impl Browser {
 
     async fn send(&mut self, request: RequestBuilder) -> Result<Response, Problem> {
         let cookies: Vec<String> =
-            self.cookies.iter().map(|(name, value)| format!("{name}={}", value.as_str())).collect();
+            self.cookies.iter().map(|(name, value)| format!("{name}={}", &**value)).collect();
         let mut request = request.header("User-Agent", USER_AGENT);
         if !cookies.is_empty() {
             let mut value = reqwest::header::HeaderValue::from_str(&cookies.join("; ")).map_err(|_| odd())?;
@@ -239,7 +240,7 @@ impl Browser {
         for header in response.headers().get_all(SET_COOKIE) {
             if let Some((name, value)) = header.to_str().ok().and_then(parse_cookie) {
                 match value {
-                    Some(value) => self.cookies.insert(name, Zeroizing::new(value)),
+                    Some(value) => self.cookies.insert(name, SecretText::from(value)),
                     None => self.cookies.remove(&name),
                 };
             }
@@ -274,7 +275,7 @@ fn is_lasting(name: &str) -> bool {
     name.ends_with("godkend-browser")
 }
 
-fn read_cookies(path: &Path) -> Result<BTreeMap<String, Zeroizing<String>>, Problem> {
+fn read_cookies(path: &Path) -> Result<BTreeMap<String, SecretText>, Problem> {
     match std::fs::read_to_string(path) {
         Ok(text) => {
             let text = Zeroizing::new(text);

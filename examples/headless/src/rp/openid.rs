@@ -16,6 +16,7 @@ use crate::home::RelyingPartyFile;
 use crate::http;
 use crate::language::Language;
 use crate::problem::Problem;
+use crate::secret::SecretText;
 
 /// What the person is asked.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +66,7 @@ pub(crate) struct Started {
 /// A CIBA request on its way.
 #[derive(Deserialize)]
 pub(crate) struct Backchannel {
-    auth_req_id: Zeroizing<String>,
+    auth_req_id: SecretText,
     /// Seconds.
     pub(crate) expires_in: u64,
     interval: u64,
@@ -87,7 +88,7 @@ struct Provider {
 #[derive(Deserialize)]
 struct Tokens {
     id_token: String,
-    access_token: Option<Zeroizing<String>>,
+    access_token: Option<SecretText>,
 }
 
 impl RelyingParty {
@@ -220,7 +221,7 @@ impl RelyingParty {
                 issuer: &self.issuer,
                 client_id: &self.file.client_id,
                 nonce,
-                access_token: tokens.access_token.as_ref().map(|token| token.as_str()),
+                access_token: tokens.access_token.as_ref().map(|token| &**token),
                 keys: &self.keys,
                 now: clock::unix(),
             },

@@ -71,6 +71,11 @@ pub(crate) fn draw(report: &Report, language: Language, style: Style) -> String 
     }
 }
 
+/// A step of a longer story.
+pub(crate) fn step(number: u32, text: &str) -> String {
+    format!("\n── {number}. {text}")
+}
+
 /// `12345678` as `1234 5678`.
 pub(crate) fn spaced(digits: &str) -> String {
     match digits.split_at_checked(4) {

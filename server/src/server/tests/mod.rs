@@ -1,6 +1,9 @@
 //! The whole server over real TLS, with a phone made of the protocol's own functions.
 
 mod activation;
+mod approval;
+mod approval_own;
+mod approval_ways;
 mod desk;
 mod phone;
 mod pin;

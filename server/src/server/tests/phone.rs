@@ -158,6 +158,22 @@ impl<'a> Phone<'a> {
         Ok(cbor::decode::<StageReply>(&answer).unwrap().stage)
     }
 
+    /// Asks for a PIN reset: the request and its answer.
+    pub(super) async fn open_reset(&self) -> Result<(Vec<u8>, Vec<u8>), Refused> {
+        let nonce = random(&mut crate::ops::tls::system_random());
+        let open = PinResetOpen { device: self.device, nonce, app_version: "1.0.0".into() };
+        let request = self.sign(&open);
+        let answer = self.post(PinResetOpen::PATH, request.clone()).await?;
+        Ok((request, answer))
+    }
+
+    pub(super) fn take_reset(&mut self, (request, answer): &(Vec<u8>, Vec<u8>)) {
+        let open = Received::<PinResetOpen>::parse(request, "test").unwrap();
+        let offer = self.stage.running.app.keys.open_own::<PinResetOffer>(answer).unwrap();
+        self.enrolment = offer.claimed().id;
+        self.transcript = reset_transcript(open.payload(), offer.payload());
+    }
+
     pub(super) fn context(&self) -> PinContext {
         PinContext::Enrolment { id: self.enrolment, transcript: self.transcript }
     }

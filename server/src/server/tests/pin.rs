@@ -1,7 +1,10 @@
 use godkend_protocol::codes::Code;
-use godkend_protocol::messages::pin::{PinContext, PinStatus};
+use godkend_protocol::messages::pin::{PinContext, PinResetOpen, PinStatus};
+use serde_json::json;
 
 use super::*;
+use crate::docs::{self, Changes};
+use crate::records::Device;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_try_is_debited_once_and_survives_a_restart() {
@@ -80,4 +83,56 @@ async fn a_registration_tests_no_pin() {
     let change = PinContext::Change { challenge: godkend_protocol::bytes::random(&mut rng) };
     assert_eq!(phone.register(change, request()).await.unwrap_err().0, Code::PinMissing, "not active yet");
     stage.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_pin_is_set_anew_after_proofing_again() {
+    let stage = Stage::new(false).await;
+    let citizen = stage.citizen("anna.s").await;
+    let mut phone = stage.enrolled(&citizen).await;
+    assert_eq!(phone.open_reset().await.unwrap_err().0, Code::DeviceNotActive);
+    let app = &stage.running.app;
+    activate(app, &phone.device).await;
+    assert_eq!(phone.open_reset().await.unwrap_err().0, Code::PinResetUnknown, "nobody has proofed the person");
+    let challenge = phone.challenge(180);
+    for _ in 0..3 {
+        let (request, _) = phone.start_request("999111", &challenge);
+        phone.start(request).await.unwrap();
+    }
+    let (request, _) = phone.start_request("999111", &challenge);
+    assert_eq!(phone.start(request).await.unwrap_err().0, Code::PinWaiting);
+
+    let device = phone.device.to_base64();
+    let (status, reset) = stage.desk(&format!("devices/{device}/pin-reset"), json!({})).await;
+    assert_eq!(status, StatusCode::CREATED, "{reset}");
+    let request = phone.open_reset().await.unwrap();
+    // The same bytes get the same offer; others find it taken.
+    assert_eq!(phone.post(PinResetOpen::PATH, request.0.clone()).await.unwrap(), request.1);
+    assert_eq!(phone.open_reset().await.unwrap_err().0, Code::PinResetUnknown);
+    phone.take_reset(&request);
+    assert_eq!(phone.choose_pin("220587").await.unwrap_err().0, Code::DigitsPending);
+    let path = format!("activations/{}/digits", reset["id"].as_str().unwrap());
+    let (status, body) = stage.desk(&path, json!({"digits": phone.digits()})).await;
+    assert_eq!((status, body["model"].as_str()), (StatusCode::OK, Some("Pixel 9")));
+    phone.choose_pin("220587").await.unwrap();
+    let challenge = phone.challenge(180);
+    let (request, trying) = phone.start_request("220587", &challenge);
+    let started = phone.start(request).await.unwrap();
+    assert_eq!(started.if_wrong.tries_left, 2);
+    trying.finish(&mut tls::system_random(), &started.ke2.0, &challenge.1).unwrap();
+
+    stage.desk(&format!("devices/{device}/block"), json!({})).await;
+    assert_eq!(stage.desk(&format!("devices/{device}/pin-reset"), json!({})).await.1["error"], "device_blocked");
+    assert_eq!(phone.open_reset().await.unwrap_err().0, Code::DeviceBlocked);
+    stage.running.stop().await;
+}
+
+/// What the first approval does.
+async fn activate(app: &App, device: &godkend_protocol::bytes::Id) {
+    let mut device = docs::get::<Device>(&*app.store, &device.0).await.unwrap().unwrap();
+    let mut activation = crate::activation::activation_of(app, &device.doc).await.unwrap().unwrap();
+    crate::activation::finish(app, &mut device.doc, &mut activation.doc, &[], app.now());
+    let mut changes = Changes::new();
+    changes.update(&device).update(&activation);
+    changes.commit(&*app.store).await.unwrap();
 }

@@ -1,0 +1,562 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::language::Language;
+use crate::phone::Finger;
+use crate::phone::decide::With;
+
+/// The testers' phone: every part of Godkend from the command line.
+///
+/// Plays a phone, a desk, a relying party with its customer's browser, and a whole server. Secrets (PINs, codes, links,
+/// digits) are asked for, or read from standard input one line each; they are never arguments.
+#[derive(Debug, Parser)]
+#[command(name = "godkend", version, propagate_version = true, max_term_width = 100, after_help = crate::exit::Exit::table(),
+    after_long_help = format!("Examples:\n  godkend demo\n  godkend serve --test\n  godkend --profile anna activate\n  godkend --profile anna scan --picture qr.png\n\n{}", crate::exit::Exit::table()))]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// For every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Folder for phones, browsers and the embedded server [default: the XDG state folder].
+    #[arg(long, global = true, env = "GODKEND_HOME", value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// Folder of the server that `serve` runs [default: `server` in the home folder].
+    #[arg(long, global = true, env = "GODKEND_DIR", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// A root to trust; may be given several times [default: the embedded server's].
+    #[arg(long, global = true, env = "GODKEND_ROOT", value_name = "FILE")]
+    pub(crate) root: Vec<PathBuf>,
+    /// Which phone.
+    #[arg(long, short, global = true, env = "GODKEND_PROFILE", default_value = "default", value_name = "NAME")]
+    pub(crate) profile: String,
+    /// Which person on a shared phone, by the number that `people` shows.
+    #[arg(long, global = true, value_name = "NUMBER")]
+    pub(crate) person: Option<u32>,
+    /// Language of screens and sentences.
+    #[arg(long, short, global = true, env = "GODKEND_LANGUAGE", default_value = "da")]
+    pub(crate) language: Language,
+    /// One line of JSON for each result, on standard output; see docs/headless.md.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Where a new phone keeps the key that seals its files.
+    #[arg(long, global = true, default_value = "auto")]
+    pub(crate) key_store: KeyStore,
+    /// What the finger does when the sensor asks.
+    #[arg(long, global = true, default_value = "ask")]
+    pub(crate) finger: Finger,
+}
+
+/// Where the wrapping key is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum KeyStore {
+    /// In the operating system's key store, or a file where there is none.
+    Auto,
+    /// In the operating system's key store.
+    Os,
+    /// In a file beside the state.
+    File,
+    /// Under a passphrase, which is asked for.
+    Passphrase,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The main job from beginning to end, on a server of its own that is removed afterwards.
+    #[command(after_help = "Examples:\n  godkend demo\n  godkend --language en demo --yes")]
+    Demo {
+        /// Nobody is asked: the demo chooses a PIN and approves.
+        #[arg(long)]
+        yes: bool,
+        /// Keep server and database in this folder.
+        #[arg(long, value_name = "DIR")]
+        keep: Option<PathBuf>,
+    },
+    /// Runs an identity server until Ctrl-C; makes it first where there is none.
+    #[command(after_help = "Examples:\n  godkend serve --test\n  godkend serve --test --listen 127.0.0.1:8443 --dir /tmp/server")]
+    Serve(Serve),
+
+    /// Activates this phone: the link or code is asked for.
+    #[command(after_help = "Examples:\n  godkend activate\n  echo \"$LINK\" | godkend activate --digits-only\n  godkend -p anna activate --picture activation.png --model 'Pixel 9'")]
+    Activate(Activate),
+    /// Goes on with what a kill or a lost network left open.
+    #[command(after_help = "Example:\n  godkend resume")]
+    Resume,
+    /// Lists the people on this phone.
+    #[command(after_help = "Example:\n  godkend people --json")]
+    People,
+    /// Lists the requests that wait.
+    #[command(after_help = "Example:\n  godkend pending")]
+    Pending,
+    /// Waits for requests and shows each one.
+    #[command(after_help = "Examples:\n  godkend watch\n  echo \"$PIN\" | godkend watch --once --approve")]
+    Watch {
+        /// Ends after the first.
+        #[arg(long)]
+        once: bool,
+        #[command(flatten)]
+        decide: Decide,
+    },
+    /// Scans a QR code: a login, an activation or an offline challenge.
+    #[command(after_help = "Examples:\n  godkend scan --picture qr.png\n  echo \"$PIN\" | godkend scan --picture qr.png --approve")]
+    Scan {
+        /// A PNG or JPEG picture, looked at again while it changes; the code's text is asked for where it is left out.
+        #[arg(long, value_name = "FILE")]
+        picture: Option<PathBuf>,
+        #[command(flatten)]
+        decide: Decide,
+    },
+    /// Opens a link on this same device; the link is asked for.
+    #[command(after_help = "Example:\n  godkend open")]
+    Open {
+        #[command(flatten)]
+        decide: Decide,
+    },
+    /// Types the number on the other screen; it is asked for.
+    #[command(after_help = "Examples:\n  godkend number\n  printf '%s\\n' \"$NUMBER\" \"$PIN\" | godkend number --approve")]
+    Number {
+        #[command(flatten)]
+        decide: Decide,
+    },
+    /// Shows a pushed request and approves it.
+    #[command(after_help = "Examples:\n  godkend approve\n  godkend --finger match approve --with biometric")]
+    Approve {
+        /// The request, as `pending` lists it; the only one where it is left out.
+        id: Option<String>,
+        /// With what.
+        #[arg(long)]
+        with: Option<With>,
+        /// Remember the browser.
+        #[arg(long)]
+        remember: bool,
+    },
+    /// Refuses a waiting request: I changed my mind.
+    #[command(after_help = "Example:\n  godkend deny")]
+    Deny {
+        /// The request, as `pending` lists it.
+        id: Option<String>,
+    },
+    /// Refuses a waiting request and reports it: this was not me.
+    #[command(after_help = "Example:\n  godkend report")]
+    Report {
+        /// The request, as `pending` lists it.
+        id: Option<String>,
+    },
+    /// Shows what this phone remembers, failed and refused attempts too.
+    #[command(after_help = "Example:\n  godkend history --json")]
+    History,
+    /// Lists the person's devices.
+    #[command(after_help = "Example:\n  godkend devices")]
+    Devices,
+    /// Lists remembered browsers, or forgets one.
+    #[command(after_help = "Examples:\n  godkend browsers\n  godkend browsers --forget ID")]
+    Browsers {
+        /// The browser to forget.
+        #[arg(long, value_name = "ID")]
+        forget: Option<String>,
+        /// Approve with what.
+        #[arg(long)]
+        with: Option<With>,
+    },
+    /// Changes the PIN, or sets a new one after proofing again.
+    #[command(after_help = "Examples:\n  godkend pin\n  godkend pin --reset")]
+    Pin {
+        /// The PIN is forgotten or dead, and a desk has opened a reset.
+        #[arg(long)]
+        reset: bool,
+        /// With --reset: ends once the digits are shown; `resume` goes on.
+        #[arg(long, requires = "reset")]
+        digits_only: bool,
+    },
+    /// Turns biometrics and offline codes on or off.
+    #[command(after_help = "Examples:\n  godkend biometrics on\n  godkend biometrics off --with pin")]
+    Biometrics {
+        /// On or off.
+        state: Switch,
+        /// Approve with what; turning on takes the PIN.
+        #[arg(long)]
+        with: Option<With>,
+    },
+    /// Makes new keys for this phone.
+    #[command(after_help = "Example:\n  godkend rotate-keys")]
+    RotateKeys,
+    /// Whether logins from browsers that are not remembered may call this person's phones.
+    #[command(after_help = "Example:\n  godkend calls off")]
+    Calls {
+        /// On or off.
+        state: Switch,
+        /// Approve with what.
+        #[arg(long)]
+        with: Option<With>,
+    },
+    /// Moves to another phone: shows it an activation, and takes its digits.
+    #[command(after_help = "Examples:\n  godkend move\n  godkend move --keep --picture move.png")]
+    Move {
+        /// Keep this phone active.
+        #[arg(long)]
+        keep: bool,
+        /// Write the QR code as a picture.
+        #[arg(long, value_name = "FILE")]
+        picture: Option<PathBuf>,
+        /// Approve with what.
+        #[arg(long)]
+        with: Option<With>,
+    },
+    /// Removes a device of this person, this phone where none is named.
+    #[command(after_help = "Examples:\n  godkend remove\n  godkend remove ID")]
+    Remove {
+        /// The device, as `devices` lists it.
+        id: Option<String>,
+        /// Approve with what.
+        #[arg(long)]
+        with: Option<With>,
+    },
+    /// Blocks this phone at once.
+    #[command(after_help = "Example:\n  godkend block --yes")]
+    Block {
+        /// Without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// The block code has been written down: the phone forgets it.
+    #[command(after_help = "Example:\n  godkend block-code-noted")]
+    BlockCodeNoted,
+    /// Takes a person who can no longer use this phone off it.
+    #[command(after_help = "Example:\n  godkend --person 2 forget")]
+    Forget,
+
+    /// Desk: creates a citizen whose identity has been proofed.
+    #[command(after_help = "Examples:\n  godkend create-citizen --name 'Anna Andersen' --user-id anna.a --born 1990-05-17\n  godkend create-citizen --name 'Ja' --user-id ja.altid --born 1990-05-17 --magic approves")]
+    CreateCitizen(CreateCitizen),
+    /// Desk: lists citizens, or shows one with devices.
+    #[command(after_help = "Examples:\n  godkend citizens\n  godkend citizens anna.a")]
+    Citizens {
+        /// User id.
+        user_id: Option<String>,
+        #[command(flatten)]
+        desk: AtDesk,
+    },
+    /// Desk: hands out an activation.
+    #[command(after_help = "Examples:\n  godkend activation anna.a --code\n  godkend activation anna.a --picture activation.png")]
+    Activation {
+        /// User id.
+        user_id: String,
+        /// A code to type instead of a QR code.
+        #[arg(long)]
+        code: bool,
+        /// Write the QR code as a picture.
+        #[arg(long, value_name = "FILE", conflicts_with = "code")]
+        picture: Option<PathBuf>,
+        #[command(flatten)]
+        desk: AtDesk,
+    },
+    /// Desk: types the digits that the phone shows; they are asked for.
+    #[command(after_help = "Example:\n  echo \"$DIGITS\" | godkend confirm-digits")]
+    ConfirmDigits {
+        /// The activation or PIN reset; the last one opened here where it is left out.
+        id: Option<String>,
+        #[command(flatten)]
+        desk: AtDesk,
+    },
+    /// Desk: blocks a whole identity, or one device.
+    #[command(after_help = "Example:\n  godkend block-citizen anna.a --device ID")]
+    BlockCitizen(BlockCitizen),
+    /// Desk: lifts a block, of a whole identity or one device.
+    #[command(after_help = "Example:\n  godkend unblock-citizen anna.a")]
+    UnblockCitizen(BlockCitizen),
+    /// Desk: lets a citizen set a new PIN on a phone, after proofing again.
+    #[command(after_help = "Example:\n  godkend reset-pin anna.a")]
+    ResetPin(BlockCitizen),
+    /// Test environments: moves the server's clock.
+    #[command(after_help = "Example:\n  godkend clock 3600")]
+    Clock {
+        /// Seconds; negative ones go back.
+        #[arg(allow_negative_numbers = true)]
+        seconds: i64,
+        #[command(flatten)]
+        desk: AtDesk,
+    },
+
+    /// Relying party: asks for a login, waits, and verifies the answer.
+    #[command(after_help = "Examples:\n  godkend request-login\n  godkend request-login --picture qr.png --browser annas --level high\n  godkend request-login --number --user-id anna.a\n  godkend request-login --ciba --user-id anna.a")]
+    RequestLogin(RequestLogin),
+    /// Relying party: asks for a payment, waits, and verifies the answer.
+    #[command(after_help = "Example:\n  godkend request-payment --amount 1250.00 --payee Elselskabet --ciba --user-id anna.a")]
+    RequestPayment {
+        /// The amount, with two decimals.
+        #[arg(long, value_parser = amount)]
+        amount: String,
+        /// Its currency.
+        #[arg(long, default_value = "DKK")]
+        currency: String,
+        /// Who is paid.
+        #[arg(long)]
+        payee: String,
+        /// The payee's account.
+        #[arg(long)]
+        account: Option<String>,
+        #[command(flatten)]
+        request: RequestLogin,
+    },
+
+    /// Load test: many phones are activated and log in.
+    #[command(after_help = "Examples:\n  godkend simulate --users 100 --in-flight 8\n  godkend simulate --users 100 --here")]
+    Simulate {
+        /// Phones.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        users: u32,
+        /// Logins of each.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        logins: u32,
+        /// How many at once.
+        #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        in_flight: u32,
+        /// Against the server that runs already, not one of its own.
+        #[arg(long)]
+        here: bool,
+        #[command(flatten)]
+        desk: AtDesk,
+        /// The relying party's file [default: the server's testbank.json].
+        #[arg(long, value_name = "FILE")]
+        client: Option<PathBuf>,
+    },
+    /// Prints the JSON Schema of what --json prints.
+    #[command(after_help = "Example:\n  godkend schema > schema.json")]
+    Schema,
+    /// Prints a completion script for a shell.
+    #[command(after_help = "Example:\n  godkend completions bash > ~/.local/share/bash-completion/completions/godkend")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Prints the man page, or writes those of all commands.
+    #[command(after_help = "Examples:\n  godkend man | man -l -\n  godkend man --out ~/.local/share/man/man1")]
+    Man {
+        /// A folder for the pages of all commands.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// A new environment is one for tests: software keys, a clock that can be set, magic identities.
+    #[arg(long)]
+    pub(crate) test: bool,
+    /// A new environment speaks suite 2 (post-quantum) as well.
+    #[arg(long)]
+    pub(crate) hybrid: bool,
+    /// Where a new environment listens.
+    #[arg(long, default_value = "127.0.0.1:8443", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+}
+
+/// `activate`
+#[derive(Debug, Args)]
+pub(crate) struct Activate {
+    /// A PNG or JPEG picture of the QR code.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) picture: Option<PathBuf>,
+    /// The environment of a typed code, where several roots are trusted.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
+    /// Ends once the digits are shown; `resume` goes on.
+    #[arg(long)]
+    pub(crate) digits_only: bool,
+    /// A new phone's model.
+    #[arg(long, default_value = "Godkend headless")]
+    pub(crate) model: String,
+    /// A new phone without a sensor.
+    #[arg(long)]
+    pub(crate) no_biometrics: bool,
+    /// A new phone whose hardware cannot agree on keys: no offline codes.
+    #[arg(long)]
+    pub(crate) no_key_agreement: bool,
+}
+
+/// What to do with the request that is shown.
+#[derive(Debug, Args)]
+pub(crate) struct Decide {
+    /// Approve it, without asking whether.
+    #[arg(long, group = "decision")]
+    pub(crate) approve: bool,
+    /// Refuse it: I changed my mind.
+    #[arg(long, group = "decision")]
+    pub(crate) deny: bool,
+    /// Refuse it and report it: this was not me.
+    #[arg(long, group = "decision")]
+    pub(crate) report: bool,
+    /// Only show it.
+    #[arg(long, group = "decision")]
+    pub(crate) show: bool,
+    /// Approve with what.
+    #[arg(long)]
+    pub(crate) with: Option<With>,
+    /// Remember the browser.
+    #[arg(long)]
+    pub(crate) remember: bool,
+}
+
+/// On or off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// The desk's key to the server.
+#[derive(Debug, Args)]
+pub(crate) struct AtDesk {
+    /// File with the desk's token [default: the embedded server's].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token: Option<PathBuf>,
+}
+
+/// `create-citizen`
+#[derive(Debug, Args)]
+pub(crate) struct CreateCitizen {
+    /// The name, as proofed.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// The user id: 5 to 48 letters, digits, full stops, underscores and hyphens.
+    #[arg(long)]
+    pub(crate) user_id: String,
+    /// Date of birth.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) born: String,
+    /// The person has a CPR number; it is asked for.
+    #[arg(long)]
+    pub(crate) cpr: bool,
+    /// How well the identity was proofed.
+    #[arg(long, default_value = "substantial")]
+    pub(crate) level: LevelName,
+    /// Test environments: an identity whose outcome is fixed.
+    #[arg(long)]
+    pub(crate) magic: Option<Magic>,
+    #[command(flatten)]
+    pub(crate) desk: AtDesk,
+}
+
+/// `block-citizen` and its kin.
+#[derive(Debug, Args)]
+pub(crate) struct BlockCitizen {
+    /// User id.
+    pub(crate) user_id: String,
+    /// One device only.
+    #[arg(long, value_name = "ID")]
+    pub(crate) device: Option<String>,
+    #[command(flatten)]
+    pub(crate) desk: AtDesk,
+}
+
+/// `request-login`
+#[derive(Debug, Args)]
+pub(crate) struct RequestLogin {
+    /// A reference text, shown to the person: at most 130 characters.
+    #[arg(long)]
+    pub(crate) text: Option<String>,
+    /// The level to ask for.
+    #[arg(long)]
+    pub(crate) level: Option<LevelName>,
+    /// Write the moving QR code as a picture, each second anew.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) picture: Option<PathBuf>,
+    /// By a user id and a number that is typed into the app.
+    #[arg(long, group = "how", requires = "user_id")]
+    pub(crate) number: bool,
+    /// By a link on the same device.
+    #[arg(long, group = "how")]
+    pub(crate) same_device: bool,
+    /// For a phone without a network: by a QR code and a code that it shows.
+    #[arg(long, group = "how", requires = "user_id")]
+    pub(crate) offline: bool,
+    /// Without a browser (CIBA).
+    #[arg(long, group = "how", requires = "user_id")]
+    pub(crate) ciba: bool,
+    /// The person's user id.
+    #[arg(long)]
+    pub(crate) user_id: Option<String>,
+    /// Which browser: its cookies are kept, so that it can be remembered.
+    #[arg(long, value_name = "NAME", conflicts_with = "ciba")]
+    pub(crate) browser: Option<String>,
+    /// The relying party's file [default: the server's testbank.json].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client: Option<PathBuf>,
+}
+
+/// An assurance level.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum LevelName {
+    /// Low.
+    Low,
+    /// Substantial.
+    Substantial,
+    /// High.
+    High,
+}
+
+impl LevelName {
+    /// As the server reads it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Substantial => "substantial",
+            Self::High => "high",
+        }
+    }
+}
+
+/// A fixed outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Magic {
+    /// Approves at once.
+    Approves,
+    /// Refuses at once.
+    Refuses,
+    /// Never answers.
+    NeverAnswers,
+    /// Reports fraud at once.
+    ReportsFraud,
+    /// Types wrong PINs until the PIN waits.
+    WrongPin,
+}
+
+impl Magic {
+    /// As the server reads it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Approves => "approves",
+            Self::Refuses => "refuses",
+            Self::NeverAnswers => "never_answers",
+            Self::ReportsFraud => "reports_fraud",
+            Self::WrongPin => "wrong_pin",
+        }
+    }
+}
+
+fn amount(text: &str) -> Result<String, String> {
+    let good = text.split_once('.').is_some_and(|(whole, cents)| {
+        (1..=12).contains(&whole.len())
+            && cents.len() == 2
+            && whole.bytes().chain(cents.bytes()).all(|b| b.is_ascii_digit())
+            && (whole == "0" || !whole.starts_with('0'))
+            && text.bytes().any(|b| (b'1'..=b'9').contains(&b))
+    });
+    if good { Ok(text.to_owned()) } else { Err("an amount looks like 1250.00".to_owned()) }
+}
+
+#[cfg(test)]
+#[path = "args_tests.rs"]
+mod tests;
