@@ -186,7 +186,6 @@ pub async fn start_on(config: Config, listener: TcpListener, options: StartOptio
         throttle: Throttle::default(),
         stopping: Stopping::new(shutdown.receiver()),
     });
-    crate::replay::run(&app, &entries_ahead).await.map_err(StartError::Replay)?;
     let replayed = crate::replay::run(&app, &entries_ahead).await.map_err(StartError::Replay)?;
     if replayed.entries > 0 {
         tracing::warn!(entries = replayed.entries, "the database was older than the log and was brought up to date");

@@ -18,7 +18,6 @@ use crate::output::Output;
 use crate::phone::decide::{self, Decision};
 use crate::phone::{Finger, Phone, activate};
 use crate::problem::Problem;
-use crate::qr;
 use crate::rp::browser::{Browser, LoginPage};
 use crate::rp::openid::{Ask, RelyingParty, Started};
 use crate::view;
@@ -60,7 +59,7 @@ async fn story(
 
     step(&out, 3, "Skranken udleverer en aktivering. Annas telefon scanner den.", "The desk hands out an activation. Anna's phone scans it.");
     let handed = desk.hand_out(&citizen.id, false).await?;
-    out.show(&qr::draw(&handed.text));
+    out.code(&handed.text);
     let phone = Phone::in_memory(&roots, "Annas telefon", Finger::Match, out).await?;
     out.progress("Telefonen laver nøgler ...", "The phone makes its keys ...");
     let outcome = phone.run(Command::Scan { identity: None, text: handed.text.to_string() }).await?;
@@ -146,7 +145,7 @@ async fn scan(phone: &Phone, browser: &mut Browser, page: &LoginPage) -> Result<
         let frames = browser.frames(page).await?;
         let text = frames.current().map(|frame| frame.text.clone()).ok_or(Failure::NotACode)?;
         if looks == 1 {
-            phone.out.show(&qr::draw(&text));
+            phone.out.code(&text);
         }
         match phone.client.run(Command::Scan { identity: None, text }).await {
             Ok(Outcome::Request(view)) => return Ok(*view),

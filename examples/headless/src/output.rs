@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::json::Report;
 use crate::language::Language;
+use crate::qr;
 use crate::view::{self, Style};
 
 /// How this run speaks.
@@ -59,7 +60,14 @@ impl Output {
         }
     }
 
-    /// Something drawn, such as a QR code; nothing with `--json`.
+    /// A QR code, for a terminal alone: a log file can be scanned by nobody.
+    pub(crate) fn code(&self, text: &str) {
+        if self.progress {
+            self.show(&qr::draw(text));
+        }
+    }
+
+    /// Something drawn; nothing with `--json`.
     pub(crate) fn show(&self, drawn: &str) {
         if !self.json {
             self.clear();

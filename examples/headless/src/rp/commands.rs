@@ -163,7 +163,7 @@ async fn wait(browser: &mut Browser, page: &LoginPage, how: &How, out: &Output) 
                 qr::write_png(&text, path)?;
             }
             started.picture = picture.as_deref().map(shown);
-            out.show(&qr::draw(&text));
+            out.code(&text);
             started.offline = Some(text);
         }
         How::Ciba { .. } => {}
