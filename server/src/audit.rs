@@ -147,6 +147,19 @@ pub enum AuditEntry {
         /// When.
         at: i64,
     },
+    /// A try of the new PIN of a reset that is not finished was debited, or a valid proof cleared its debits.
+    ResetPinTried {
+        /// The reset.
+        enrolment: Id,
+        /// The device.
+        device: Id,
+        /// Debits since the last valid proof, with this one; 0 after a proof.
+        debits: u32,
+        /// The exchange's number.
+        exchange: u64,
+        /// When.
+        at: i64,
+    },
     /// A valid proof cleared the debits.
     PinCleared {
         /// The device.
@@ -182,6 +195,13 @@ pub enum AuditEntry {
         challenge: Option<Hash32>,
         /// SHA-256 of the answer's payload.
         answer: Option<Hash32>,
+        /// When.
+        at: i64,
+    },
+    /// A transaction was ended without an outcome.
+    Closed {
+        /// The transaction.
+        transaction: Id,
         /// When.
         at: i64,
     },

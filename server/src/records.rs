@@ -130,6 +130,9 @@ pub struct Enrolment {
     pub handed_out_by: HandedOutBy,
     /// The finished activation waits until then (Unix seconds) for the person's other means.
     pub active_from: Option<i64>,
+    /// A PIN reset's new PIN, until the reset is finished: the device keeps its old one as long.
+    #[serde(default)]
+    pub pin: Option<PinRecord>,
     /// Unix seconds: purge.
     pub purge: i64,
 }
@@ -205,6 +208,24 @@ pub struct Device {
     pub transcript: Hash32,
     /// How its possession key is protected, as attested.
     pub security: SecurityLevel,
+    /// Apple: the key whose assertions vouch for later keys.
+    #[serde(default)]
+    pub app_attest: Option<AppAttest>,
+}
+
+/// An enrolled App Attest key.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AppAttest {
+    /// The key.
+    pub public: PublicKey,
+    /// The app id that made it.
+    pub app_id: String,
+    /// A build for development made it.
+    pub development: bool,
+    /// Counter of the last assertion accepted.
+    pub counter: u32,
+    /// Apple's receipt, as received.
+    pub receipt: Option<Blob>,
 }
 
 /// An enrolled public key.
@@ -341,8 +362,10 @@ pub enum AddressedBy {
     Ciba,
     /// A remembered browser's cookie: pushed whole.
     Browser(Id),
-    /// The device itself, or a notice to a person's other devices.
+    /// The device itself.
     Device(Id),
+    /// A notice to this device, and to no other.
+    Notice(Id),
 }
 
 /// The device that a scan, link or number belongs to.

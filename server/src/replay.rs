@@ -130,6 +130,7 @@ impl Fold {
                     enrolment.digits_left = enrolment.digits_left.min(digits_left);
                     if void {
                         enrolment.stage = Some(Stage::Void);
+                        enrolment.pin = None;
                     }
                 }
             }
@@ -141,6 +142,21 @@ impl Fold {
                 }
             }
             AuditEntry::Decided { transaction, .. } => self.decided(app, transaction, &entry).await?,
+            AuditEntry::Closed { transaction, at } => {
+                if let Some(transaction) = self.transactions.get(app, transaction).await? {
+                    on_closed(transaction, at);
+                }
+            }
+            AuditEntry::ResetPinTried { enrolment, device, debits, exchange, at } => {
+                let reset = self.enrolments.get(app, enrolment).await?.and_then(|reset| reset.pin.as_mut());
+                if let Some(pin) = reset {
+                    (pin.debits, pin.last_debit, pin.exchange) = (debits, at, None);
+                    pin.last_exchange = pin.last_exchange.max(exchange);
+                }
+                if let Some(pin) = self.devices.get(app, device).await?.and_then(|device| device.pin.as_mut()) {
+                    pin.last_exchange = pin.last_exchange.max(exchange);
+                }
+            }
             AuditEntry::OfflineTried { transaction, left, .. } => {
                 if let Some(offline) = self.transactions.get(app, transaction).await?.and_then(|t| t.offline.as_mut()) {
                     offline.tries_left = offline.tries_left.min(left);
@@ -242,6 +258,13 @@ fn on_device(device: &mut Device, entry: &AuditEntry, sign: impl FnOnce(&AnswerR
     }
 }
 
+/// What an end without an outcome does to a transaction.
+fn on_closed(transaction: &mut Transaction, at: i64) {
+    if transaction.outcome.is_none() {
+        transaction.expires = transaction.expires.min(at);
+    }
+}
+
 /// What a decision does to a transaction: it has its outcome, and nobody is told of it a second time.
 fn on_transaction(transaction: &mut Transaction, entry: &AuditEntry) {
     let AuditEntry::Decided { account, device, decision, factor, binding, level, at, .. } = entry else { return };
@@ -304,6 +327,7 @@ async fn fit_epoch(app: &App) -> Result<bool, ApiError> {
             Some(Stage::Active | Stage::Void) => Fit::Keep,
             _ => {
                 enrolment.stage = Some(Stage::Void);
+                enrolment.pin = None;
                 Fit::Write
             }
         })
@@ -478,6 +502,15 @@ mod tests {
         };
         on_transaction(&mut transaction, &entry);
         assert!(transaction.collected && transaction.outcome.is_some());
+    }
+
+    #[test]
+    fn a_closed_transaction_stays_closed() {
+        let mut transaction = crate::approval::testing::transaction();
+        on_closed(&mut transaction, 950);
+        assert_eq!((transaction.expires, transaction.outcome.is_none()), (950, true));
+        on_closed(&mut transaction, 2_000);
+        assert_eq!(transaction.expires, 950);
     }
 
     #[test]

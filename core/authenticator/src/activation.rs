@@ -186,7 +186,7 @@ async fn settle(port: &Port) -> Result<Option<Outcome>, Failure> {
     let root = port.root(&pending.root)?;
     let reply = match port.post(&root, SealedEnrol::PATH, sealed.request.0.clone(), 0).await {
         Ok(reply) => reply,
-        Err(failure) if failure.is_passing() || matches!(failure, Failure::Untrusted | Failure::Storage) => {
+        Err(failure) if is_kept(&failure) => {
             return Err(failure);
         }
         Err(failure) => {
@@ -243,10 +243,15 @@ async fn settle(port: &Port) -> Result<Option<Outcome>, Failure> {
 async fn abandon_or_settle(port: &Port) -> Result<(), Failure> {
     match settle(port).await {
         Ok(_) => Ok(()),
-        Err(failure) if failure.is_passing() || matches!(failure, Failure::Untrusted | Failure::Storage) => Err(failure),
+        Err(failure) if is_kept(&failure) => Err(failure),
         // Refused for good: the way is free.
         Err(_) => Ok(()),
     }
+}
+
+/// Whether what was begun is kept for another time: the server may have taken it.
+const fn is_kept(failure: &Failure) -> bool {
+    failure.is_passing() || matches!(failure, Failure::Untrusted | Failure::ClockWrong | Failure::Storage)
 }
 
 async fn drop_pending(port: &Port) -> Result<(), Failure> {
@@ -267,7 +272,7 @@ pub(crate) async fn resume(port: &Port) -> Result<Outcome, Failure> {
     let mut count = |result: Result<bool, Failure>| match result {
         Ok(true) => settled += 1,
         Ok(false) => {}
-        Err(failure) if failure.is_passing() || failure == Failure::Untrusted => open += 1,
+        Err(failure) if is_kept(&failure) => open += 1,
         // Refused for good is settled too.
         Err(_) => settled += 1,
     };

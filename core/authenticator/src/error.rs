@@ -59,6 +59,9 @@ pub enum Failure {
     /// What answered is not the server that the root vouches for, or went back on what it said before.
     #[error("the server cannot be trusted")]
     Untrusted,
+    /// The server's keys have expired, or this phone's clock is days ahead: check the date, then try again.
+    #[error("the clock is wrong or the server's keys have expired")]
+    ClockWrong,
     /// The app's store failed: nothing was sent. Free some space and start again.
     #[error("the store failed")]
     Storage,
@@ -149,6 +152,10 @@ impl Failure {
             Self::Untrusted => (
                 "Svaret kom ikke fra den rigtige server. Intet er godkendt. Prøv et andet netværk.",
                 "The answer did not come from the right server. Nothing was approved. Try another network.",
+            ),
+            Self::ClockWrong => (
+                "Telefonens dato ser forkert ud. Ret den, og prøv igen.",
+                "The phone's date looks wrong. Correct it and try again.",
             ),
             Self::Storage => (
                 "Telefonen kunne ikke gemme. Intet er sendt. Frigør plads, og start appen igen.",
@@ -247,6 +254,7 @@ mod tests {
             Failure::UnknownRoot,
             Failure::UpdateNeeded,
             Failure::Untrusted,
+            Failure::ClockWrong,
             Failure::Storage,
             Failure::Busy,
             Failure::NoIdentity,

@@ -6,7 +6,7 @@ use godkend_protocol::checkpoint::{self, CheckpointAlgorithm};
 use godkend_protocol::codes::Code;
 use godkend_protocol::cose::{CoseError, Received, Role, SignedMessage, Unsigned, checked_signature};
 use godkend_protocol::crypto;
-use godkend_protocol::keyset::{KeySet, Root, SignedKeySet};
+use godkend_protocol::keyset::{KeySet, KeySetError, Root, SignedKeySet};
 use godkend_protocol::merkle;
 use godkend_protocol::suite::pq_verify;
 use godkend_protocol::types::{KeyPurpose, LogPosition};
@@ -59,7 +59,10 @@ impl Port {
             let wall = shared.now.wall - CLOCK_GRACE;
             let known = shared.state.trusted.iter().position(|trusted| trusted.root == fingerprint);
             let least = known.and_then(|place| shared.state.trusted.get(place)).map_or(0, |trusted| trusted.number);
-            let set = SignedKeySet::verify(&bytes, root, least, wall).map_err(|_| Failure::Untrusted)?;
+            let set = SignedKeySet::verify(&bytes, root, least, wall).map_err(|error| match error {
+                KeySetError::Expired => Failure::ClockWrong,
+                _ => Failure::Untrusted,
+            })?;
             let trusted = Trusted { root: fingerprint, number: set.number, key_set: Blob(bytes) };
             match known.and_then(|place| shared.state.trusted.get_mut(place)) {
                 Some(place) => *place = trusted,

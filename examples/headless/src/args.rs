@@ -494,6 +494,9 @@ pub(crate) struct RequestLogin {
     /// The relying party's file [default: the server's testbank.json].
     #[arg(long, value_name = "FILE")]
     pub(crate) client: Option<PathBuf>,
+    /// How far the server's clock may be away; for one that `clock` has moved.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    pub(crate) leeway: u32,
 }
 
 /// An assurance level.

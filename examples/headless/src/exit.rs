@@ -93,7 +93,8 @@ impl Exit {
             | Failure::Busy
             | Failure::NoRequest
             | Failure::NotNow
-            | Failure::SharedPhone => Self::Other,
+            | Failure::SharedPhone
+            | Failure::ClockWrong => Self::Other,
         }
     }
 
@@ -101,7 +102,7 @@ impl Exit {
     pub(crate) const fn of_code(code: Code) -> Self {
         match code {
             Code::Malformed | Code::TooLarge | Code::TextRefused | Code::UserIdTaken => Self::Usage,
-            Code::Unavailable | Code::Internal | Code::Throttled | Code::Conflict => Self::Network,
+            Code::Unavailable | Code::Internal => Self::Network,
             Code::ActivationExpired | Code::TransactionExpired | Code::QrStale | Code::PollExpired => Self::Expired,
             Code::PinWaiting | Code::PinDead => Self::Locked,
             Code::DeviceBlocked | Code::DeviceFrozen | Code::DeviceRemoved | Code::IdentityBlocked => Self::Blocked,

@@ -40,7 +40,7 @@ pub(crate) enum Report {
     /// What this phone remembers.
     History { lines: Vec<Line> },
     /// The person's devices.
-    Devices { devices: Vec<Device>, locked_push: bool, pin: Option<Pin> },
+    Devices { devices: Vec<Device>, locked_push: Option<bool>, pin: Option<Pin> },
     /// The person's remembered browsers.
     Browsers { browsers: Vec<Browser> },
     /// The keys of this phone.
@@ -266,7 +266,7 @@ impl Report {
         };
         Self::Devices {
             devices: overview.devices.iter().map(device).collect(),
-            locked_push: overview.locked_push,
+            locked_push: Some(overview.locked_push),
             pin: overview.pin.as_ref().map(Pin::of),
         }
     }

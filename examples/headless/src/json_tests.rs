@@ -104,7 +104,7 @@ pub(crate) fn samples() -> Vec<Report> {
         Report::Refused { reported: true },
         Report::History { lines: vec![line] },
         Report::History { lines: vec![] },
-        Report::Devices { devices: vec![device], locked_push: true, pin: Some(pin()) },
+        Report::Devices { devices: vec![device], locked_push: Some(true), pin: Some(pin()) },
         Report::Browsers { browsers: vec![Browser { id: text(), name: text(), remembered: 1, last_used: 2 }] },
         Report::Browsers { browsers: vec![] },
         Report::Keys { purposes: vec!["possession"] },

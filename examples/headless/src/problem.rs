@@ -211,6 +211,7 @@ const fn failure_code(failure: &Failure) -> &'static str {
         Failure::NoRequest => "no_request",
         Failure::NotNow => "not_now",
         Failure::SharedPhone => "shared_phone",
+        Failure::ClockWrong => "clock_wrong",
     }
 }
 

@@ -105,7 +105,7 @@ fn choose_through(
         writeln!(output, "  {}. {option}", index + 1)?;
     }
     for _ in 0..TRIES {
-        write!(output, "Number (1 to {}): ", options.len())?;
+        write!(output, "1-{}: ", options.len())?;
         output.flush()?;
         let index = line(input)?
             .trim()

@@ -222,6 +222,7 @@ async fn ask_for(
             level: args.level.map(|level| level.name().to_owned()),
             payment,
         },
+        leeway: args.leeway,
         browser: args.browser.as_deref().map(|name| home.browser(name)).transpose()?,
     };
     let file = args.client.clone().unwrap_or_else(|| home::relying_party_file(&home.server()));

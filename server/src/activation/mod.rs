@@ -33,6 +33,8 @@ use crate::records::{Account, CodeIndex, Device, Enrolment, EnrolmentKind, Entry
 pub const MOST_DEVICES: usize = 3;
 /// How long a finished or void enrolment is kept, in seconds: a day, so that a late retry still gets its answer.
 pub(crate) const KEPT: i64 = 86_400;
+/// How long a person's other phones are told of what is done already, in seconds: a week.
+pub(crate) const NOTICE_SECONDS: i64 = 7 * 86_400;
 
 /// The phone's requests about activation.
 pub fn routes() -> PhoneRouter {
@@ -93,6 +95,7 @@ pub fn hand_out(app: &App, account: &Account, by: HandedOutBy, form: Form) -> (E
         place: None,
         handed_out_by: by,
         active_from: None,
+        pin: None,
         purge,
     };
     let handed = match form {
@@ -173,7 +176,8 @@ fn finish_after(
         }
     }
     enrolment.active_from = finished.active_from;
-    enrolment.purge = finished.active_from.unwrap_or(now).saturating_add(KEPT);
+    // Refusing a notice looks it up.
+    enrolment.purge = finished.active_from.unwrap_or(now).saturating_add(NOTICE_SECONDS).saturating_add(KEPT);
     finished
 }
 
@@ -229,6 +233,7 @@ pub async fn activation_of(app: &App, device: &Device) -> Result<Option<Entry<En
 /// another of the person's means (`why` is a stable word). The caller stores both documents.
 pub fn stop(changes: &mut Changes, enrolment: &mut Enrolment, device: Option<&mut Device>, why: &str, now: i64) {
     enrolment.stage = Some(Stage::Void);
+    enrolment.pin = None;
     enrolment.purge = now.saturating_add(KEPT);
     changes.log(&AuditEntry::EnrolmentSpent {
         enrolment: enrolment.id,
@@ -287,6 +292,7 @@ mod tests {
             epoch: 0,
             transcript: Fixed([0; 32]),
             security: SecurityLevel::Software,
+            app_attest: None,
         }
     }
 
@@ -308,6 +314,7 @@ mod tests {
             place: None,
             handed_out_by: by,
             active_from: None,
+            pin: None,
             purge: 0,
         }
     }

@@ -15,20 +15,20 @@ use godkend_protocol::messages::device::DeviceState;
 use godkend_protocol::types::{Action, Binding, Decision, Factor, KeyPurpose, Level};
 use serde_json::json;
 
-use super::challenge::{self, Own, may_remember, policy};
+use super::challenge::{self, Own, may_remember};
 use super::decide::{self, Step};
 use super::operations::{self, Doing};
 use super::transaction::check_open;
-use super::{browser, fetch, level, page, settle};
+use super::{browser, fetch, level, notice, page, settle};
 use crate::activation::state_now;
 use crate::app::App;
 use crate::audit::AuditEntry;
 use crate::docs::{self, Changes, retry};
 use crate::error::ApiError;
 use crate::history::{self, About};
-use crate::phone::{Call, request};
+use crate::phone::{Call, request, version};
 use crate::pin;
-use crate::records::{Account, Device, Entry, Outcome, Transaction};
+use crate::records::{Account, Device, Enrolment, Entry, Outcome, Transaction};
 
 /// Handles an [`AnswerRequest`].
 pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
@@ -51,6 +51,8 @@ struct Read {
     account: Entry<Account>,
     own: Own,
     now: i64,
+    /// The PIN reset that is to be finished: its new PIN is the one to prove.
+    reset: Option<Entry<Enrolment>>,
     /// The exchange whose proof was right.
     cleared: Option<u64>,
 }
@@ -68,20 +70,25 @@ async fn attempt(app: &App, given: &Given) -> Result<Vec<u8>, ApiError> {
     if own.hash != answer.challenge || own.challenge.device != device.doc.id || own.challenge.account != account.doc.id {
         return Err(Code::ChallengeInvalid.into());
     }
-    let mut read = Read { device, account, own, now: app.now(), cleared: None };
+    let mut read = Read { device, account, own, now: app.now(), reset: None, cleared: None };
     let waiting = waiting(app, &read).await;
-    match decide::step(&read.device.doc, answer) {
+    match decide::step(&read.device.doc, answer, app.log.epoch()) {
         Step::Next => {}
         Step::Ahead if answer.decision == Decision::Approve && answer.factor == Factor::Pin => {}
         Step::Ahead => return Err(Code::PinNeeded.into()),
         Step::Behind if decide::shows_a_clone(&read.device.doc, &read.own.challenge, waiting.is_ok()) => {
             return freeze(app, read.device, read.now).await;
         }
-        Step::Behind => return Err(Code::AnswerOutOfStep.into()),
+        Step::Behind | Step::Invented => return Err(Code::AnswerOutOfStep.into()),
     }
     decide::check_shape(answer, &given.request, read.own.challenge.operation.as_ref())?;
+    read.reset = operations::reset_of(app, &read.device.doc, read.own.challenge.operation.as_ref()).await?;
     prove_pin(app, given, &mut read, waiting.as_ref().err()).await?;
-    let before = read.device.clone();
+    let before = (read.device.clone(), read.reset.clone());
+    if let Some(reset) = &read.reset {
+        // Judged by the new PIN; `operations::apply` switches, and nothing is stored otherwise.
+        read.device.doc.pin = reset.doc.pin.clone();
+    }
     let cleared = read.cleared;
     match accept(app, given, read, waiting).await {
         Err(refusal) if !refusal.is_conflict() => {
@@ -144,14 +151,21 @@ async fn prove_pin(app: &App, given: &Given, read: &mut Read, late: Option<&ApiE
         return Ok(());
     }
     let proof = given.request.pin.as_ref().ok_or(Code::Malformed)?;
-    let record = read.device.doc.pin.as_mut().ok_or(Code::PinMissing)?;
+    let record = match &mut read.reset {
+        Some(reset) => reset.doc.pin.as_mut(),
+        None => read.device.doc.pin.as_mut(),
+    };
+    let record = record.ok_or(Code::PinMissing)?;
     match pin::prove(record, proof, &read.own.hash) {
         Ok(()) => read.cleared = Some(proof.exchange),
         Err(error) if error.code == Code::PinWrong => {
             let status = pin::status(record, &app.config.pin, read.now);
             let (id, account) = (read.device.doc.id, read.account.doc.id);
             let mut changes = Changes::new();
-            changes.update(&read.device);
+            match &read.reset {
+                Some(reset) => changes.update(reset),
+                None => changes.update(&read.device),
+            };
             let about = About::device(id).with(json!({ "tries_left": status.tries_left, "dead": status.dead }));
             history::add(&mut changes, app, account, "pin_wrong", about);
             changes.commit(&*app.store).await?;
@@ -168,12 +182,13 @@ async fn accept(
     app: &App, given: &Given, read: Read, waiting: Result<Entry<Transaction>, ApiError>,
 ) -> Result<Vec<u8>, ApiError> {
     let answer = given.received.claimed();
-    let Read { mut device, mut account, own, now, cleared } = read;
+    let Read { mut device, mut account, own, now, reset, cleared } = read;
     let mut transaction = waiting?;
     let levels = factor_levels(app, given, &device.doc, &account.doc, &own)?;
     let binding = own.challenge.binding;
     let mut changes = Changes::new();
-    if let Some(exchange) = cleared {
+    // The entry of a reset's new PIN says it all.
+    if let (Some(exchange), None) = (cleared, &reset) {
         changes.log(&AuditEntry::PinCleared { device: device.doc.id, exchange, at: now });
     }
     let remembered = fetch::browser_of(app, &transaction.doc, binding).await;
@@ -182,14 +197,14 @@ async fn accept(
         if let Some(remembered) = &remembered? {
             changes.unchanged(remembered);
         }
-        let doing = Doing { own: &own, request: &given.request, received: &given.received, now };
+        let reset = reset.as_ref();
+        let doing = Doing { own: &own, request: &given.request, received: &given.received, reset, now };
         done = operations::apply(app, &mut changes, &mut device, &mut account, &doing).await?;
         if binding == Binding::SameDevice {
             transaction.doc.return_code = Some(Secret::random(&mut app.rng()));
         }
     } else {
-        let operation = own.challenge.operation.as_ref();
-        operations::refused(app, &mut changes, operation, &account.doc.id, now).await?;
+        notice::refused(app, &mut changes, &transaction.doc, answer.decision, now).await?;
         if let (Decision::ReportFraud, Ok(Some(remembered))) = (answer.decision, &remembered) {
             browser::revoke(app, &mut changes, remembered, "reported", now);
         }
@@ -215,7 +230,7 @@ async fn accept(
         return_url: page::return_url(app, &transaction.doc),
         activation: done.handed_out,
         active_from: done.active_from,
-        policy: policy(&device.doc.info.app_version),
+        policy: version::policy(&app.config.app, &device.doc.info.app_version, now),
     };
     let bytes = app.keys.sign_challenge(&reply);
     if bytes.is_empty() {
@@ -290,10 +305,22 @@ fn lasting(request: &AnswerRequest) -> AnswerRequest {
 }
 
 /// A right PIN in an answer that was refused: the failures are cleared all the same.
-async fn keep_cleared(app: &App, device: Entry<Device>, cleared: Option<u64>) -> Result<(), ApiError> {
+async fn keep_cleared(
+    app: &App, (device, reset): (Entry<Device>, Option<Entry<Enrolment>>), cleared: Option<u64>,
+) -> Result<(), ApiError> {
     let Some(exchange) = cleared else { return Ok(()) };
+    let (device_id, at) = (device.doc.id, app.now());
     let mut changes = Changes::new();
-    changes.update(&device).log(&AuditEntry::PinCleared { device: device.doc.id, exchange, at: app.now() });
+    match &reset {
+        Some(reset) => changes.update(reset).log(&AuditEntry::ResetPinTried {
+            enrolment: reset.doc.id,
+            device: device_id,
+            debits: 0,
+            exchange,
+            at,
+        }),
+        None => changes.update(&device).log(&AuditEntry::PinCleared { device: device_id, exchange, at }),
+    };
     changes.commit(&*app.store).await?;
     app.log.wake();
     Ok(())

@@ -12,16 +12,18 @@ use crate::records::Device;
 pub(super) enum Step {
     /// The next one.
     Next,
-    /// Ahead of the server, whose database lost the answers between: only with a PIN.
+    /// Ahead of the server, whose log and database lost the answers between: only with a PIN.
     Ahead,
+    /// Ahead of the server in an epoch that the device has answered in: no phone comes there, whoever claims it.
+    Invented,
     /// Behind, or beside: a clone or an old store.
     Behind,
 }
 
-/// Compares an answer's ratchet with the one that the device was given last.
-pub(super) fn step(device: &Device, answer: &Answer) -> Step {
+/// Compares an answer's ratchet with the one that the device was given last. `epoch` is the log's.
+pub(super) fn step(device: &Device, answer: &Answer, epoch: u32) -> Step {
     if answer.ratchet_count > device.ratchet_count {
-        Step::Ahead
+        if device.epoch < epoch { Step::Ahead } else { Step::Invented }
     } else if answer.ratchet_count == device.ratchet_count
         && godkend_protocol::crypto::same(&answer.ratchet_hash.0, &ratchet_hash(&device.ratchet).0)
     {
@@ -112,13 +114,26 @@ mod tests {
     fn only_the_last_ratchet_is_the_next_step() {
         let device = device();
         let mut answer = answer(Decision::Approve, Factor::Pin);
-        assert_eq!(step(&device, &answer), Step::Next);
+        let step = |answer: &Answer| step(&device, answer, device.epoch);
+        assert_eq!(step(&answer), Step::Next);
         answer.ratchet_hash = ratchet_hash(&Secret([0; 16]));
-        assert_eq!(step(&device, &answer), Step::Behind);
+        assert_eq!(step(&answer), Step::Behind);
         answer.ratchet_count += 1;
-        assert_eq!(step(&device, &answer), Step::Ahead);
-        answer.ratchet_count -= 2;
-        assert_eq!(step(&device, &answer), Step::Behind);
+        assert_eq!(step(&answer), Step::Invented);
+        answer.ratchet_count = u64::MAX;
+        assert_eq!(step(&answer), Step::Invented);
+        answer.ratchet_count = device.ratchet_count - 1;
+        assert_eq!(step(&answer), Step::Behind);
+    }
+
+    #[test]
+    fn ahead_is_believed_in_a_new_epoch_only() {
+        let device = device();
+        let mut answer = answer(Decision::Approve, Factor::Pin);
+        answer.ratchet_count += 1;
+        assert_eq!(step(&device, &answer, device.epoch + 1), Step::Ahead);
+        assert_eq!(step(&device, &answer, device.epoch), Step::Invented);
+        assert_eq!(step(&device, &answer, device.epoch - 1), Step::Invented);
     }
 
     #[test]

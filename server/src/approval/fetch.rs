@@ -67,7 +67,7 @@ pub(super) fn binding_of(transaction: &Transaction, device: &Id, account: &Id) -
             AddressedBy::Browser(_) if transaction.level <= Binding::RememberedBrowser.cap() => {
                 Ok(Binding::RememberedBrowser)
             }
-            AddressedBy::Device(by) if by != device => Ok(Binding::Device),
+            AddressedBy::Notice(to) if to == device => Ok(Binding::Device),
             _ => Err(Code::TransactionUnknown.into()),
         },
         _ => Err(Code::TransactionUnknown.into()),
@@ -154,7 +154,7 @@ fn claim(transaction: &Transaction, how: &FetchHow, device: &Id, account: &Id) -
         (_, Some(Addressed { account: Some(own), by })) if own == account => match by {
             AddressedBy::UserId | AddressedBy::Ciba => Binding::TypedNumber,
             AddressedBy::Browser(_) => Binding::RememberedBrowserAndNumber,
-            AddressedBy::Device(_) => return Err(Code::NumberWrong.into()),
+            AddressedBy::Device(_) | AddressedBy::Notice(_) => return Err(Code::NumberWrong.into()),
         },
         _ => return Err(Code::NumberWrong.into()),
     };
@@ -271,9 +271,11 @@ mod tests {
         assert_eq!(pushed(&high), Err(Code::TransactionUnknown.into()));
         assert_eq!(pushed(&transaction()), Err(Code::TransactionUnknown.into()));
         assert_eq!(claim(&high, &push, &PHONE, &Fixed([4; 16])), Err(Code::TransactionUnknown.into()));
-        // A notice goes to the person's other devices.
-        assert_eq!(pushed(&addressed(AddressedBy::Device(OTHER))), Ok(Claim::Pushed(Binding::Device)));
-        assert_eq!(pushed(&addressed(AddressedBy::Device(PHONE))), Err(Code::TransactionUnknown.into()));
+        // A notice belongs to the device that it is for.
+        assert_eq!(pushed(&addressed(AddressedBy::Notice(PHONE))), Ok(Claim::Pushed(Binding::Device)));
+        for by in [AddressedBy::Notice(OTHER), AddressedBy::Device(OTHER), AddressedBy::Device(PHONE)] {
+            assert_eq!(pushed(&addressed(by)), Err(Code::TransactionUnknown.into()));
+        }
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn outcome(transaction: &Transaction, account: &Account, magic: Magic, now: i64)
     let binding = match transaction.addressed.as_ref()?.by {
         AddressedBy::UserId | AddressedBy::Ciba => Binding::TypedNumber,
         AddressedBy::Browser(_) => Binding::RememberedBrowser,
-        AddressedBy::Device(_) => return None,
+        AddressedBy::Device(_) | AddressedBy::Notice(_) => return None,
     };
     let level = account.identity_level.min(binding.cap());
     let approved = decision == Decision::Approve;

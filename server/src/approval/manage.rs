@@ -24,7 +24,8 @@ const PER_MINUTE: u32 = 30;
 pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
     let caller = request::signed_enrolling::<Manage>(&app, &call.bytes, |manage| manage.device).await?;
     let manage = &caller.message;
-    let (device, account) = (&caller.device.doc, &caller.account.doc);
+    let account = &caller.account.doc;
+    let device = &operations::proving(&app, &caller.device.doc, &manage.operation).await?;
     app.throttle.take("manage", &device.id.to_base64(), PER_MINUTE, app.clock.now_ms())?;
     operations::check(&app, device, device.state, &manage.operation).await?;
     let id = id_of(&crypto::labelled_hash("godkend/1/manage", &[&caller.payload]));

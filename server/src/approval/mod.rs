@@ -12,6 +12,7 @@ mod fetch;
 mod level;
 pub mod magic;
 mod manage;
+mod notice;
 mod number;
 mod offline;
 mod operations;
@@ -26,7 +27,6 @@ mod transaction;
 pub use browser::BrowserCookie;
 pub use number::{AddressedView, address};
 pub use offline::{offline_challenge, offline_code};
-pub use operations::notify_new_device;
 pub use page::{
     Granted, RETURN_PATH, State, TransactionView, cancel, collect, complete_same_device, frames, same_device_link, view,
     wait,

@@ -7,7 +7,7 @@ use godkend_protocol::formats::digits;
 use godkend_protocol::types::Binding;
 use serde::{Deserialize, Serialize};
 
-use super::transaction::{OpenNumber, check_open, check_session, drop_open, id_of, put_open, read};
+use super::transaction::{OpenNumber, check_open, check_session, close, drop_open, id_of, put_open, read};
 use crate::app::App;
 use crate::docs::{self, Changes, retry};
 use crate::error::ApiError;
@@ -72,6 +72,7 @@ pub async fn address(
         let notify = lock(app, &mut changes, &mut entry, user_id, AddressedBy::UserId).await?;
         changes.update(&entry);
         changes.commit(&*app.store).await?;
+        app.log.wake();
         app.wake.all(notify);
         let number = entry.doc.number.clone().unwrap_or_default();
         Ok(AddressedView { number, expires: entry.doc.expires })
@@ -89,6 +90,7 @@ pub(super) async fn begin_ciba(
         let notify = lock(app, &mut changes, &mut entry, user_id, AddressedBy::Ciba).await?;
         changes.insert(&entry.doc);
         let versions = changes.commit(&*app.store).await?.versions;
+        app.log.wake();
         app.wake.all(notify);
         Ok(Entry { doc: entry.doc, version: versions.last().copied() })
     })
@@ -208,9 +210,7 @@ async fn take_slot(
                     continue;
                 }
                 // The same browser began anew: its earlier request gives way.
-                drop_open(app, changes, &waiting.doc).await?;
-                waiting.doc.expires = now;
-                changes.update(&waiting);
+                close(app, changes, &mut waiting, now).await?;
             }
         }
         held.doc = slot;

@@ -11,10 +11,8 @@ use godkend_protocol::messages::pin::PinContext;
 use godkend_protocol::types::{KeyPurpose, Operation};
 use serde_json::json;
 
-use super::browser;
+use super::{browser, notice};
 use super::challenge::Own;
-use super::manage::own_transaction;
-use super::transaction::put_open;
 use crate::activation::{self, Form, stage_now};
 use crate::app::App;
 use crate::audit::{AuditEntry, LoggedKey};
@@ -22,7 +20,7 @@ use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::history::{self, About};
 use crate::records::{
-    Account, Addressed, AddressedBy, Browser, Device, Enrolment, EnrolledKey, Entry, HandedOutBy, Transaction,
+    Account, AppAttest, Browser, Device, Enrolment, EnrolmentKind, EnrolledKey, Entry, HandedOutBy,
 };
 
 /// An answer whose operation is to be done.
@@ -30,6 +28,8 @@ pub(super) struct Doing<'a> {
     pub(super) own: &'a Own,
     pub(super) request: &'a AnswerRequest,
     pub(super) received: &'a Received<Answer>,
+    /// The PIN reset that the operation finishes.
+    pub(super) reset: Option<&'a Entry<Enrolment>>,
     pub(super) now: i64,
 }
 
@@ -85,13 +85,14 @@ pub(super) async fn apply(
     let (now, account_id) = (doing.now, account.doc.id);
     let about = About::device(device.doc.id);
     match operation {
-        Operation::FinishEnrolment => return finish(app, changes, device, account, now).await,
+        Operation::FinishEnrolment => return finish(app, changes, device, account, doing.reset, now).await,
         Operation::ChangePin => {
             change_pin(app, changes, &mut device.doc, doing)?;
             history::add(changes, app, account_id, "pin_changed", about);
         }
         Operation::AddKeys { purposes } => {
-            let new = new_keys(app, &device.doc, purposes, doing)?;
+            let (new, vouching) = new_keys(app, &device.doc, purposes, doing)?;
+            device.doc.app_attest = vouching;
             device.doc.keys.retain(|key| !purposes.contains(&key.purpose));
             device.doc.keys.extend(new);
             log_keys(changes, &device.doc, doing);
@@ -105,7 +106,8 @@ pub(super) async fn apply(
         }
         Operation::RotateKeys => {
             let purposes: Vec<_> = device.doc.keys.iter().map(|key| key.purpose).collect();
-            let new = new_keys(app, &device.doc, &purposes, doing)?;
+            let (new, vouching) = new_keys(app, &device.doc, &purposes, doing)?;
+            device.doc.app_attest = vouching;
             if let Some(possession) = new.iter().find(|key| key.purpose == KeyPurpose::Possession) {
                 device.doc.security = possession.security;
             }
@@ -139,7 +141,7 @@ pub(super) async fn apply(
             let browser = own_browser(app, &device.doc, browser).await?;
             browser::revoke(app, changes, &browser, "forgotten", now);
         }
-        // The waiting hour goes on: who agrees changes nothing, who refuses stops it.
+        // Acknowledged on this phone: who agrees changes nothing, who refuses stops it (see `notice`).
         Operation::NewDeviceNotice { .. } => {}
         Operation::SetLockedPush { on } => {
             account.doc.locked_push = *on;
@@ -157,46 +159,17 @@ pub(super) async fn apply(
     Ok(Done::default())
 }
 
-/// What a refusal does: it stops a new device's activation, and leaves everything else as it is.
-pub(super) async fn refused(
-    app: &App, changes: &mut Changes, operation: Option<&Operation>, account: &Id, now: i64,
-) -> Result<(), ApiError> {
-    let Some(Operation::NewDeviceNotice { activation }) = operation else { return Ok(()) };
-    let Some(mut enrolment) = docs::get::<Enrolment>(&*app.store, &activation.0).await? else { return Ok(()) };
-    match stage_now(&enrolment.doc, now) {
-        Some(Stage::Waiting { .. }) if enrolment.doc.account == *account => {}
-        Some(Stage::Void) => return Ok(()),
-        // Too late: it is active, and is removed like any other device.
-        _ => return Err(Code::OperationRefused.into()),
-    }
-    let Some(id) = enrolment.doc.device else { return Ok(()) };
-    let Some(mut device) = docs::get::<Device>(&*app.store, &id.0).await? else { return Ok(()) };
-    activation::stop(changes, &mut enrolment.doc, Some(&mut device.doc), "stopped", now);
-    changes.update(&enrolment).update(&device);
-    let about = About::device(device.doc.id).with(json!({ "model": device.doc.info.model, "alert": true }));
-    history::add(changes, app, *account, "activation_stopped", about);
-    Ok(())
-}
-
-/// Tells the person's other devices that a new one becomes active at `active_from` unless one of them refuses. A
-/// transaction of its own in `changes`; the first answer ends it.
-pub fn notify_new_device(
-    app: &App, changes: &mut Changes, account: Id, device: &Device, activation: Id, active_from: i64,
-) -> Transaction {
-    let operation = Operation::NewDeviceNotice { activation };
-    let mut notice = own_transaction(app, godkend_protocol::bytes::random(&mut app.rng()), operation);
-    notice.text = Some(godkend_protocol::text::tame(&device.info.model, godkend_protocol::text::MAX_NAME));
-    notice.expires = active_from;
-    notice.addressed = Some(Addressed { account: Some(account), by: AddressedBy::Device(device.id) });
-    put_open(changes, &notice, account, false);
-    changes.insert(&notice);
-    notice
-}
-
 async fn finish(
-    app: &App, changes: &mut Changes, device: &mut Entry<Device>, account: &Entry<Account>, now: i64,
+    app: &App, changes: &mut Changes, device: &mut Entry<Device>, account: &Entry<Account>,
+    reset: Option<&Entry<Enrolment>>, now: i64,
 ) -> Result<Done, ApiError> {
-    let mut enrolment = unfinished(app, &device.doc).await?;
+    let mut enrolment = match reset {
+        Some(reset) => reset.clone(),
+        None => unfinished(app, &device.doc).await?,
+    };
+    if enrolment.doc.kind == EnrolmentKind::PinReset {
+        switch_pin(changes, &mut device.doc, &mut enrolment.doc, now)?;
+    }
     let siblings = docs::list::<Device>(&*app.store, &account.doc.id.0, 64).await?;
     let siblings: Vec<_> = siblings.into_iter().filter(|other| other.doc.id != device.doc.id).collect();
     let before = device.doc.state;
@@ -213,23 +186,62 @@ async fn finish(
     }
     let about = About::device(device.doc.id).with(json!({ "model": device.doc.info.model, "from": finished.active_from }));
     let event = match enrolment.doc.kind {
-        crate::records::EnrolmentKind::Activation => "device_enrolled",
-        crate::records::EnrolmentKind::PinReset => "pin_reset",
+        EnrolmentKind::Activation => "device_enrolled",
+        EnrolmentKind::PinReset => "pin_reset",
     };
     history::add(changes, app, account.doc.id, event, about);
-    match finished.active_from {
-        Some(from) => {
-            notify_new_device(app, changes, account.doc.id, &device.doc, enrolment.doc.id, from);
-        }
-        None => {
-            let old = siblings.into_iter().find(|other| Some(other.doc.id) == finished.replaces);
-            if let Some(mut old) = old {
-                remove(app, changes, &mut old.doc, now);
-                changes.update(&old);
-            }
-        }
+    let mut siblings = siblings;
+    if finished.active_from.is_none()
+        && let Some(old) = siblings.iter_mut().find(|other| Some(other.doc.id) == finished.replaces)
+    {
+        remove(app, changes, &mut old.doc, now);
+        changes.update(old);
     }
+    notice::tell(app, changes, &device.doc, &enrolment.doc, &siblings, now);
     Ok(Done { active_from: finished.active_from, ..Done::default() })
+}
+
+/// Puts a reset's new PIN in the place of the device's, after its first proof.
+fn switch_pin(
+    changes: &mut Changes, device: &mut Device, enrolment: &mut Enrolment, now: i64,
+) -> Result<(), ApiError> {
+    let mut new = enrolment.pin.take().ok_or(Code::PinMissing)?;
+    // Numbers go on rising, so that no start of the old PIN is ever taken again.
+    new.last_exchange = new.last_exchange.max(device.pin.as_ref().map_or(0, |pin| pin.last_exchange));
+    (new.debits, new.exchange) = (0, None);
+    changes.log(&AuditEntry::PinEnrolled {
+        device: device.id,
+        account: device.account,
+        key: new.key,
+        record: crypto::sha256(&[&new.record.0]),
+        at: now,
+    });
+    device.pin = Some(new);
+    Ok(())
+}
+
+/// The finished reset of this device whose new PIN waits for its first proof, if the operation is that proof.
+pub(crate) async fn reset_of(
+    app: &App, device: &Device, operation: Option<&Operation>,
+) -> Result<Option<Entry<Enrolment>>, ApiError> {
+    if operation != Some(&Operation::FinishEnrolment) || device.state != DeviceState::Active {
+        return Ok(None);
+    }
+    let found = match unfinished(app, device).await {
+        Err(error) if error.code == Code::OperationRefused => None,
+        found => Some(found?),
+    };
+    Ok(found.filter(|entry| entry.doc.kind == EnrolmentKind::PinReset && entry.doc.pin.is_some()))
+}
+
+/// The device as it proves itself for an operation: with a reset's new PIN in the place of the old one where the
+/// operation finishes that reset. Not to be stored.
+pub(super) async fn proving(app: &App, device: &Device, operation: &Operation) -> Result<Device, ApiError> {
+    let mut device = device.clone();
+    if let Some(reset) = reset_of(app, &device, Some(operation)).await? {
+        device.pin = reset.doc.pin;
+    }
+    Ok(device)
 }
 
 /// The enrolment of this device that waits for its first PIN approval.
@@ -266,9 +278,11 @@ fn change_pin(app: &App, changes: &mut Changes, device: &mut Device, doing: &Doi
 /// Judges new keys: attested over the challenge, and each but the offline one has signed the answer.
 fn new_keys(
     app: &App, device: &Device, expect: &[KeyPurpose], doing: &Doing<'_>,
-) -> Result<Vec<EnrolledKey>, ApiError> {
+) -> Result<(Vec<EnrolledKey>, Option<AppAttest>), ApiError> {
     let data = doing.request.data.as_ref().ok_or(Code::Malformed)?;
-    let enrolled = activation::verify_keys(app, &data.keys, &doing.own.hash.0, &device.id, expect)?;
+    let vouching = device.app_attest.as_ref();
+    let (enrolled, vouching) =
+        activation::verify_keys(app, &data.keys, &doing.own.hash.0, &device.id, expect, vouching)?;
     let known = |key: &EnrolledKey| {
         device.keys.iter().any(|old| old.public == key.public)
             || device.pin.as_ref().is_some_and(|pin| pin.key == key.public)
@@ -285,7 +299,7 @@ fn new_keys(
         let signature = signature.ok_or(Code::SignatureInvalid)?;
         doing.received.check_as(Role::NewKey, &key.public, &signature.signature)?;
     }
-    Ok(enrolled)
+    Ok((enrolled, vouching))
 }
 
 fn log_keys(changes: &mut Changes, device: &Device, doing: &Doing<'_>) {

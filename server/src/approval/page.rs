@@ -186,11 +186,8 @@ pub async fn cancel(app: &App, id: &Id, browser_session: Option<&Hash32>) -> Res
             Err(error) if error.code == Code::TransactionExpired => return Ok(()),
             open => open?,
         }
-        // It expires now: nobody refused anything, and nothing can be approved any more.
         let mut changes = Changes::new();
-        drop_open(app, &mut changes, &entry.doc).await?;
-        entry.doc.expires = now;
-        changes.update(&entry);
+        close(app, &mut changes, &mut entry, now).await?;
         changes.commit(&*app.store).await?;
         settle::told(app, &entry.doc);
         Ok(())

@@ -102,7 +102,8 @@ fn listed(transaction: &Transaction, device: &Id, account: &Id, locked_pushes: b
     match &addressed.by {
         AddressedBy::Browser(_) => Some(transaction.level > Binding::RememberedBrowser.cap()),
         AddressedBy::UserId | AddressedBy::Ciba => locked_pushes.then_some(true),
-        AddressedBy::Device(by) => (by != device).then_some(false),
+        AddressedBy::Device(_) => None,
+        AddressedBy::Notice(to) => (to == device).then_some(false),
     }
 }
 
@@ -189,8 +190,10 @@ mod tests {
         assert_eq!(listed(&browser), Some(false));
         browser.taken = Some(Taken { device: OTHER, binding: Binding::TypedNumber });
         assert_eq!(listed(&browser), None);
-        assert_eq!(listed(&by(AddressedBy::Device(OTHER))), Some(false));
-        assert_eq!(listed(&by(AddressedBy::Device(PHONE))), None);
+        assert_eq!(listed(&by(AddressedBy::Notice(PHONE))), Some(false));
+        for strange in [AddressedBy::Notice(OTHER), AddressedBy::Device(OTHER), AddressedBy::Device(PHONE)] {
+            assert_eq!(listed(&by(strange)), None);
+        }
         let mut over = by(AddressedBy::UserId);
         over.expires = 1_000;
         assert_eq!(listed(&over), None);

@@ -8,7 +8,7 @@ use godkend_protocol::messages::approval::RefuseLocked;
 use godkend_protocol::types::{Binding, Decision, Factor};
 
 use super::transaction::{check_open, read};
-use super::{browser, fetch, operations, settle};
+use super::{browser, fetch, notice, settle};
 use crate::app::App;
 use crate::docs::{Changes, retry};
 use crate::error::ApiError;
@@ -25,8 +25,9 @@ pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiErro
     retry(|| async {
         let now = app.now();
         let mut entry = read(&app, &refuse.transaction).await?;
-        let addressed = entry.doc.addressed.as_ref().and_then(|addressed| addressed.account);
-        if addressed != Some(account.id) {
+        let addressed = entry.doc.addressed.as_ref().filter(|addressed| addressed.account == Some(account.id));
+        let others = |by: &AddressedBy| matches!(by, AddressedBy::Notice(to) if *to != device.id);
+        if addressed.is_none_or(|addressed| others(&addressed.by)) {
             return Err(Code::TransactionUnknown.into());
         }
         let own = |outcome: &Outcome| outcome.device == Some(device.id) && outcome.decision == refuse.decision;
@@ -50,8 +51,7 @@ pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiErro
             evidence: None,
         };
         let mut changes = Changes::new();
-        let operation = entry.doc.operation.clone();
-        operations::refused(&app, &mut changes, operation.as_ref(), &account.id, now).await?;
+        notice::refused(&app, &mut changes, &entry.doc, refuse.decision, now).await?;
         if refuse.decision == Decision::ReportFraud
             && let Ok(Some(browser)) = fetch::browser_of(&app, &entry.doc, outcome.binding).await
         {
@@ -72,7 +72,7 @@ fn unopened(transaction: &Transaction) -> Binding {
     match (&transaction.taken, transaction.addressed.as_ref().map(|addressed| &addressed.by)) {
         (Some(taken), _) => taken.binding,
         (None, Some(AddressedBy::Browser(_))) => Binding::RememberedBrowser,
-        (None, Some(AddressedBy::Device(_))) => Binding::Device,
+        (None, Some(AddressedBy::Device(_) | AddressedBy::Notice(_))) => Binding::Device,
         (None, _) => Binding::TypedNumber,
     }
 }

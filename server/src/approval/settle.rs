@@ -66,7 +66,7 @@ pub(super) fn told(app: &App, transaction: &Transaction) {
     if let Some(account) = addressed.and_then(|addressed| addressed.account) {
         app.wake.all(account);
     }
-    let pushed = addressed.is_some_and(|addressed| !matches!(addressed.by, AddressedBy::Device(_)));
+    let pushed = addressed.is_some_and(|addressed| !matches!(addressed.by, AddressedBy::Device(_) | AddressedBy::Notice(_)));
     let now_ms = app.clock.now_ms();
     match transaction.outcome.as_ref().map(|outcome| outcome.decision) {
         // A session that a person says is not theirs, however their phone came to it. Only what reaches people unasked

@@ -44,6 +44,7 @@ pub(crate) fn device() -> Device {
         epoch: 1,
         transcript: Fixed([0; 32]),
         security: SecurityLevel::Software,
+        app_attest: None,
     }
 }
 

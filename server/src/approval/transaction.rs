@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::browser::{self, BrowserCookie};
 use super::number;
 use crate::app::App;
+use crate::audit::AuditEntry;
 use crate::docs::{self, Changes, retry};
 use crate::error::ApiError;
 use crate::records::{Addressed, AddressedBy, Document, Entry, Transaction};
@@ -260,6 +261,17 @@ pub(super) async fn drop_open(
     {
         changes.delete(&found);
     }
+    Ok(())
+}
+
+/// Ends a transaction that has no outcome: nobody refused anything, and nothing can be approved any more, after a replay
+/// of the log neither. The caller commits.
+pub(super) async fn close(
+    app: &App, changes: &mut Changes, entry: &mut Entry<Transaction>, now: i64,
+) -> Result<(), ApiError> {
+    drop_open(app, changes, &entry.doc).await?;
+    entry.doc.expires = now;
+    changes.update(entry).log(&AuditEntry::Closed { transaction: entry.doc.id, at: now });
     Ok(())
 }
 

@@ -20,7 +20,7 @@ pub(super) fn login(login: &Login, transaction: &Transaction, state: &Value) -> 
     let asked = asked(t, transaction);
     let messages = serde_json::json!({
         "waiting": t.waiting, "opened": t.opened, "approved": t.approved, "denied": t.denied, "reported": t.denied,
-        "expired": t.expired, "seconds_left": t.seconds_left,
+        "expired": t.expired, "lost": t.lost, "seconds_left": t.seconds_left,
     });
     let body = format!(
         r#"<main id="login" data-id="{id}" data-state="{state}" data-texts="{messages}">
@@ -31,9 +31,9 @@ pub(super) fn login(login: &Login, transaction: &Transaction, state: &Value) -> 
 <p id="left"></p>
 <p id="problem" role="alert" hidden></p>
 <section id="remembered" hidden><p>{remembered}</p></section>
+<section id="number-box" aria-live="polite" hidden><p>{number}</p><p id="number" class="digits"></p></section>
 <section id="scan"><p>{scan}</p><div id="qr" role="img" aria-label="{qr_alt}"></div>
 <p><a id="same-device" hidden>{same_device}</a></p></section>
-<section id="number-box" hidden><p>{number}</p><p id="number" class="digits"></p></section>
 <details id="other"><summary>{by_user_id}</summary>
 <form id="user-id-form"><label for="user-id">{user_id}</label>
 <input id="user-id" name="user_id" minlength="5" maxlength="48" autocomplete="username" autocapitalize="none" spellcheck="false" required value="{hint}">

@@ -8,8 +8,10 @@
   let state = JSON.parse(main.dataset.state);
   let deadline = performance.now() + state.expires_in * 1000;
   let frames = [];
+  // What the server's clock shows before this page's own, in milliseconds.
   let serverAhead = 0;
   let over = false;
+  let cancelling = false;
 
   const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -23,14 +25,18 @@
     el('problem').hidden = !text;
   };
 
-  const leave = (path) => {
+  // A login that is over is not a page to come back to, so the next one takes its place in the history.
+  const leave = (path, after) => {
     if (!over) {
       over = true;
-      location.assign(path);
+      setTimeout(() => location.replace(path), after || 0);
     }
   };
 
   const show = () => {
+    if (cancelling || over) {
+      return;
+    }
     const waiting = state.state === 'waiting';
     el('status').textContent = texts[state.state] || '';
     el('scan').hidden = !waiting;
@@ -48,7 +54,9 @@
     }
     deadline = performance.now() + state.expires_in * 1000;
     if (state.finish) {
-      leave(state.finish);
+      el('cancel').hidden = true;
+      // Nobody did anything: without a moment to read it, the way back would come as a surprise.
+      leave(state.finish, state.state === 'expired' ? 3000 : 0);
     }
   };
 
@@ -76,35 +84,49 @@
         await sleep(200);
       } catch (error) {
         if (error.status === 404) {
+          over = true;
           problem(error.told);
           return;
+        }
+        if (!error.status) {
+          el('status').textContent = texts.lost;
         }
         await sleep(2000);
       }
     }
   };
 
-  // The frame of this second, by the server's clock; a few are here ahead of time.
+  const frameAt = (second) => frames.find((one) => one.second === second);
+  const thisSecond = () => Math.floor((performance.now() + serverAhead) / 1000);
+
+  const drawFrame = () => {
+    const frame = frameAt(thisSecond());
+    if (frame) {
+      draw(el('qr'), frame.svg);
+      el('qr').dataset.link = frame.text;
+    } else {
+      el('qr').replaceChildren();
+    }
+  };
+
+  // The frame of this second, by the server's clock. More are asked for before the last one is reached.
   const moveQr = async () => {
     while (!over) {
       if (state.state === 'waiting') {
-        try {
-          const reply = await ask('/frames');
-          frames = reply.frames;
-          serverAhead = reply.now_ms - Date.now();
-        } catch (error) {
-          // The next second tries again.
-        }
-        const second = Math.floor((Date.now() + serverAhead) / 1000);
-        const frame = frames.find((one) => one.second === second);
-        if (frame) {
-          draw(el('qr'), frame.svg);
-          el('qr').dataset.link = frame.text;
-        } else {
-          el('qr').replaceChildren();
+        drawFrame();
+        if (!frameAt(thisSecond() + 1)) {
+          try {
+            const asked = performance.now();
+            const reply = await ask('/frames');
+            frames = reply.frames;
+            serverAhead = reply.now_ms - (asked + performance.now()) / 2;
+            drawFrame();
+          } catch (error) {
+            // The next second tries again.
+          }
         }
       }
-      await sleep(1000 - ((Date.now() + serverAhead) % 1000));
+      await sleep(1000 - ((performance.now() + serverAhead) % 1000));
     }
   };
 
@@ -128,17 +150,20 @@
   submit('user-id-form', '/user-id', () => ({ user_id: el('user-id').value }), (reply) => {
     state.number = reply.number;
     state.number_spaced = reply.number_spaced;
-    el('number').textContent = reply.number_spaced;
-    el('number-box').hidden = false;
+    show();
+    el('number-box').scrollIntoView({ block: 'nearest' });
   });
 
   el('offline-button').addEventListener('click', async () => {
     problem('');
+    if (!el('user-id-form').reportValidity()) {
+      return;
+    }
     try {
       const reply = await ask('/offline', { user_id: el('user-id').value });
       draw(el('offline-qr'), reply.svg);
-      el('offline-qr').dataset.link = reply.text;
       el('offline-box').hidden = false;
+      el('offline-box').scrollIntoView({ block: 'nearest' });
     } catch (error) {
       problem(error.told || error.message);
     }
@@ -150,9 +175,11 @@
   });
 
   el('cancel').addEventListener('click', async () => {
+    cancelling = true;
     try {
       leave((await ask('/cancel', {})).finish);
     } catch (error) {
+      cancelling = false;
       problem(error.told || error.message);
     }
   });

@@ -50,6 +50,7 @@ texts! {
     approved: "Godkendt. Du sendes videre.", "Approved. You are being sent on.";
     denied: "Afvist. Du sendes tilbage.", "Declined. You are being sent back.";
     expired: "Tiden er gået. Du sendes tilbage.", "Time is up. You are being sent back.";
+    lost: "Ingen forbindelse. Siden prøver igen.", "No connection. The page is trying again.";
     seconds_left: "sekunder tilbage", "seconds left";
     warn: "Godkend kun, hvis du selv er i gang med dette. Scan aldrig en kode, som en anden har sendt dig.",
         "Approve only if you started this yourself. Never scan a code that somebody has sent you.";

@@ -42,7 +42,7 @@ pub(crate) async fn citizens(desk: &Desk, out: &Output, user_id: Option<&str>) -
         keys: Vec::new(),
         this: false,
     });
-    out.report(&Report::Devices { devices: devices.collect(), locked_push: true, pin: None });
+    out.report(&Report::Devices { devices: devices.collect(), locked_push: None, pin: None });
     Ok(Exit::Done)
 }
 

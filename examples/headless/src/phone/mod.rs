@@ -179,11 +179,13 @@ fn core_config(roots: &Roots, model: &str, language: &str) -> Config {
 }
 
 fn persona(kind: &Kind, finger: Finger, out: Output) -> Persona {
-    let biometrics: Option<Arc<dyn BiometricPrompt>> = kind.biometrics.then(|| match finger {
-        Finger::Ask => Arc::new(AskFinger(out)) as Arc<dyn BiometricPrompt>,
-        Finger::Match => Arc::new(Touch::Match),
-        Finger::Cancel => Arc::new(Touch::Cancel),
-        Finger::Locked => Arc::new(Touch::LockedOut),
+    let biometrics = kind.biometrics.then(|| -> Arc<dyn BiometricPrompt> {
+        match finger {
+            Finger::Ask => Arc::new(AskFinger(out)),
+            Finger::Match => Arc::new(Touch::Match),
+            Finger::Cancel => Arc::new(Touch::Cancel),
+            Finger::Locked => Arc::new(Touch::LockedOut),
+        }
     });
     Persona { biometrics, key_agreement: kind.key_agreement }
 }

@@ -54,6 +54,8 @@ pub(crate) struct Options {
     pub(crate) ask: Ask,
     /// The browser's file of cookies.
     pub(crate) browser: Option<PathBuf>,
+    /// How far the provider's clock may be away, in seconds.
+    pub(crate) leeway: u32,
 }
 
 /// Asks, waits, and verifies the answer.
@@ -67,7 +69,7 @@ pub(crate) async fn request(
     out: &Output,
 ) -> Result<Exit, Problem> {
     out.progress("Banken spørger ...", "The bank asks ...");
-    let party = RelyingParty::discover(http::client(root).await?, &root.url, bank).await?;
+    let party = RelyingParty::discover(http::client(root).await?, &root.url, bank).await?.with_leeway(options.leeway);
     let (claims, remembered) = match &options.how {
         How::Ciba { user_id } => (backchannel(&party, &options.ask, user_id, out).await?, false),
         how => {
@@ -207,8 +209,8 @@ async fn until_end(
             *state = browser.state(page, Some(&known), 0).await?;
         } else {
             waiting(out, left);
-            // Short, where a line counts down.
-            let wait = if out.can_redraw() { 1 } else { 25 };
+            // Short where a line counts down, and where what is waited for does not change the state.
+            let wait = if out.can_redraw() || *how == How::SameDevice { 1 } else { 25 };
             *state = browser.state(page, Some(&known), wait).await?;
         }
     }

@@ -18,6 +18,9 @@ use crate::language::Language;
 use crate::problem::Problem;
 use crate::secret::SecretText;
 
+/// How far two clocks may be apart, in seconds.
+const LEEWAY: i64 = 60;
+
 /// What the person is asked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ask {
@@ -52,6 +55,7 @@ pub(crate) struct RelyingParty {
     pub(crate) issuer: String,
     provider: Provider,
     keys: Value,
+    leeway: i64,
 }
 
 /// A login on its way.
@@ -108,7 +112,12 @@ impl RelyingParty {
             return Err(Problem::Untrusted("the issuer is another".to_owned()));
         }
         let keys = read(client.get(&provider.jwks_uri), &issuer).await?;
-        Ok(Self { client, file, issuer, provider, keys })
+        Ok(Self { client, file, issuer, provider, keys, leeway: LEEWAY })
+    }
+
+    /// Accepts a provider whose clock is so many seconds away: a test environment's can be set.
+    pub(crate) fn with_leeway(self, seconds: u32) -> Self {
+        Self { leeway: seconds.into(), ..self }
     }
 
     /// Pushes an authorisation request.
@@ -221,9 +230,10 @@ impl RelyingParty {
                 issuer: &self.issuer,
                 client_id: &self.file.client_id,
                 nonce,
-                access_token: tokens.access_token.as_ref().map(|token| &**token),
+                access_token: tokens.access_token.as_deref(),
                 keys: &self.keys,
                 now: clock::unix(),
+                leeway: self.leeway,
             },
         )
     }
@@ -286,7 +296,7 @@ fn parameters(ask: &Ask, language: Language) -> Vec<(&'static str, String)> {
 pub(crate) fn random() -> Result<Zeroizing<String>, Problem> {
     let mut bytes = Zeroizing::new([0_u8; 32]);
     SystemRandom::new().fill(&mut *bytes).map_err(|_| Problem::Embedded("there is no randomness".to_owned()))?;
-    Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(&*bytes)))
+    Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes)))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::request::action;
+use super::request::{is_relying_partys, topic};
 use super::expires;
 use crate::json::{Browser, Citizen, Device, Line, Person, Pin, Policy, Series, Simulation, Waiting};
 use crate::language::Language;
@@ -80,11 +80,12 @@ pub(super) fn history(lines: &[Line], language: Language) -> String {
             _ => language.pick("✓ Ny PIN-kode", "✓ New PIN"),
         };
         let mut out = format!("{}  {event}", language.time(line.at));
-        match (&line.relying_party, line.action) {
-            (Some(party), Some(name)) => out.push_str(&format!(" · {party} {}", action(name, language))),
-            (None, Some(name)) => out.push_str(&format!(" · {}", action(name, language))),
-            (Some(party), None) => out.push_str(&format!(" · {party}")),
-            (None, None) => {}
+        // The phone's own affairs are asked for by the phone itself.
+        if let Some(party) = line.relying_party.as_ref().filter(|_| line.action.is_none_or(is_relying_partys)) {
+            out.push_str(&format!(" · {party}"));
+        }
+        if let Some(name) = line.action {
+            out.push_str(&format!(" · {}", topic(name, language)));
         }
         for detail in [&line.text, &line.place, &line.code].into_iter().flatten() {
             out.push_str(&format!(" · {detail}"));
@@ -94,7 +95,7 @@ pub(super) fn history(lines: &[Line], language: Language) -> String {
     lines.iter().rev().map(line).collect::<Vec<_>>().join("\n")
 }
 
-pub(super) fn devices(devices: &[Device], locked_push: bool, pin: Option<&Pin>, language: Language) -> String {
+pub(super) fn devices(devices: &[Device], locked_push: Option<bool>, pin: Option<&Pin>, language: Language) -> String {
     let mut out = Vec::new();
     for device in devices {
         let state = match device.state {
@@ -115,11 +116,11 @@ pub(super) fn devices(devices: &[Device], locked_push: bool, pin: Option<&Pin>, 
         let text = if pin.dead { language.pick("spærret", "blocked").to_owned() } else { format!("{} {}", pin.tries_left, language.pick("forsøg tilbage", "tries left")) };
         out.push(format!("PIN: {text}"));
     }
-    out.push(if locked_push {
-        language.pick("Andre browsere kan kalde på telefonen.", "Other browsers can call the phone.").to_owned()
-    } else {
-        language.pick("Andre browsere kan ikke kalde på telefonen.", "Other browsers cannot call the phone.").to_owned()
-    });
+    if let Some(on) = locked_push {
+        let on_text = language.pick("Andre browsere kan kalde på telefonen.", "Other browsers can call the phone.");
+        let off = language.pick("Andre browsere kan ikke kalde på telefonen.", "Other browsers cannot call the phone.");
+        out.push(if on { on_text } else { off }.to_owned());
+    }
     out.join("\n")
 }
 

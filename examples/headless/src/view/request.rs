@@ -118,6 +118,28 @@ pub(super) fn action(action: &str, language: Language) -> &'static str {
     }
 }
 
+/// Whether somebody else asks for it.
+pub(super) fn is_relying_partys(action: &str) -> bool {
+    matches!(action, "LOG_ON" | "APPROVE" | "CONFIRM" | "ACCEPT" | "SIGN")
+}
+
+/// What it was about, in the history.
+pub(super) fn topic(name: &str, language: Language) -> &'static str {
+    let (danish, english) = match name {
+        "LOG_ON" => ("Login", "Sign-in"),
+        "APPROVE" => ("Godkendelse", "Approval"),
+        "CONFIRM" => ("Bekræftelse", "Confirmation"),
+        "ACCEPT" => ("Accept", "Acceptance"),
+        "SIGN" => ("Underskrift", "Signature"),
+        "NEW_DEVICE_NOTICE" => ("Ny telefon", "New phone"),
+        own => return action(own, language),
+    };
+    match language {
+        Language::Da => danish,
+        Language::En => english,
+    }
+}
+
 fn level(level: &str, language: Language) -> &'static str {
     let (danish, english) = match level {
         "Low" => ("Lav", "Low"),
