@@ -250,3 +250,53 @@ async fn one_phone_used_from_many_threads_loses_nothing() {
     }
     login(&world, &phone, with_pin(PIN)).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_clock_a_day_off_either_way_loses_and_wins_nothing() {
+    let world = World::new().await;
+    let (_, mut phone) = world.person("xena-clock").await;
+    for wrong_by in [-86_400, 86_400, -10 * 365 * 86_400] {
+        phone = phone.reopened_with_clock(wrong_by).await;
+        login(&world, &phone, with_pin(PIN)).await.unwrap();
+    }
+    // Years ahead, the server's keys have expired for it; it says what is wrong.
+    let phone = phone.reopened_with_clock(2 * 365 * 86_400).await;
+    assert_eq!(login(&world, &phone, with_pin(PIN)).await, Err(Failure::ClockWrong));
+    let phone = phone.reopened().await;
+    login(&world, &phone, with_pin(PIN)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_older_store_put_back_is_found_out_and_approves_nothing() {
+    let world = World::new().await;
+    let (_, phone) = world.person("yrsa-store").await;
+    let older = phone.cloned().await;
+    for _ in 0..2 {
+        login(&world, &phone, with_pin(PIN)).await.unwrap();
+    }
+    let mut browser = world.login_page(&Ask::login()).await;
+    let view = older.scan(&browser.qr().await).await.unwrap();
+    assert!(older.approve(&view, PIN).await.is_err());
+    assert_eq!(browser.state().await["finish"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn what_was_stored_before_a_kill_is_settled_after_it() {
+    let mut world = World::new().await;
+    let (_, phone) = world.person("zita-kill").await;
+    let mut browser = world.login_page(&Ask::login()).await;
+    let view = phone.scan(&browser.qr().await).await.unwrap();
+    phone.biometrics_on().await.unwrap();
+    // The server is away when the answer goes out; the app is closed, and both come back.
+    let approving = phone.clone();
+    world.stop().await;
+    let result = approving.approve_with(&view, Approval::Biometric, false).await;
+    assert!(result.is_err());
+    drop(approving);
+    world.start().await;
+    let phone = phone.reopened().await;
+    phone.run(Command::Resume).await.unwrap();
+    assert!(!phone.client.identities()[0].unsettled);
+    let _ = browser.state().await;
+    login(&world, &phone, with_pin(PIN)).await.unwrap();
+}

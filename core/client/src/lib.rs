@@ -19,6 +19,6 @@ mod watch;
 pub use desktop::Desktop;
 pub use driver::{Client, ClientConfig, OpenError, Surroundings, TransportConfig};
 pub use godkend_core as core;
-pub use pinning::pin_of;
+pub use pinning::{Accept, configuration as tls_configuration, pin_of};
 pub use roots::{Root, Roots};
 pub use watch::Watch;

@@ -19,7 +19,7 @@ pub fn pin_of(certificate: &[u8]) -> Option<Hash32> {
 
 /// Whose certificate is accepted. In every case the handshake's signature proves the certificate's key.
 #[derive(Clone, Debug)]
-pub(crate) enum Accept {
+pub enum Accept {
     /// Anyone's: for what is signed by a root anyway.
     Anyone,
     /// These keys'. Names and dates in the certificate do not matter: the key set has an environment and an end.
@@ -27,7 +27,10 @@ pub(crate) enum Accept {
 }
 
 /// A client configuration: TLS 1.3, or 1.2 where the other side has no better; HTTP/2, or 1.1.
-pub(crate) fn configuration(accept: Accept) -> Result<ClientConfig, Error> {
+///
+/// # Errors
+/// [`Error`] if the provider offers none of these, which it does.
+pub fn configuration(accept: Accept) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = Verifier { accept, algorithms: provider.signature_verification_algorithms };
     let mut config = ClientConfig::builder_with_provider(provider)

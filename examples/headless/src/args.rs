@@ -77,16 +77,20 @@ pub(crate) enum Command {
         /// Nobody is asked: the demo chooses a PIN and approves.
         #[arg(long)]
         yes: bool,
-        /// Keep server and database in this folder.
+        /// Keep server and database in this new folder.
         #[arg(long, value_name = "DIR")]
         keep: Option<PathBuf>,
     },
     /// Runs an identity server until Ctrl-C; makes it first where there is none.
-    #[command(after_help = "Examples:\n  godkend serve --test\n  godkend serve --test --listen 127.0.0.1:8443 --dir /tmp/server")]
+    #[command(
+        after_help = "Examples:\n  godkend serve --test\n  godkend serve --test --listen 127.0.0.1:8443 --dir /tmp/server"
+    )]
     Serve(Serve),
 
     /// Activates this phone: the link or code is asked for.
-    #[command(after_help = "Examples:\n  godkend activate\n  echo \"$LINK\" | godkend activate --digits-only\n  godkend -p anna activate --picture activation.png --model 'Pixel 9'")]
+    #[command(
+        after_help = "Examples:\n  godkend activate\n  echo \"$LINK\" | godkend activate --digits-only\n  godkend -p anna activate --picture activation.png --model 'Pixel 9'"
+    )]
     Activate(Activate),
     /// Goes on with what a kill or a lost network left open.
     #[command(after_help = "Example:\n  godkend resume")]
@@ -107,7 +111,9 @@ pub(crate) enum Command {
         decide: Decide,
     },
     /// Scans a QR code: a login, an activation or an offline challenge.
-    #[command(after_help = "Examples:\n  godkend scan --picture qr.png\n  echo \"$PIN\" | godkend scan --picture qr.png --approve")]
+    #[command(
+        after_help = "Examples:\n  godkend scan --picture qr.png\n  echo \"$PIN\" | godkend scan --picture qr.png --approve"
+    )]
     Scan {
         /// A PNG or JPEG picture, looked at again while it changes; the code's text is asked for where it is left out.
         #[arg(long, value_name = "FILE")]
@@ -122,7 +128,9 @@ pub(crate) enum Command {
         decide: Decide,
     },
     /// Types the number on the other screen; it is asked for.
-    #[command(after_help = "Examples:\n  godkend number\n  printf '%s\\n' \"$NUMBER\" \"$PIN\" | godkend number --approve")]
+    #[command(
+        after_help = "Examples:\n  godkend number\n  printf '%s\\n' \"$NUMBER\" \"$PIN\" | godkend number --approve"
+    )]
     Number {
         #[command(flatten)]
         decide: Decide,
@@ -235,7 +243,9 @@ pub(crate) enum Command {
     Forget,
 
     /// Desk: creates a citizen whose identity has been proofed.
-    #[command(after_help = "Examples:\n  godkend create-citizen --name 'Anna Andersen' --user-id anna.a --born 1990-05-17\n  godkend create-citizen --name 'Ja' --user-id ja.altid --born 1990-05-17 --magic approves")]
+    #[command(
+        after_help = "Examples:\n  godkend create-citizen --name 'Anna Andersen' --user-id anna.a --born 1990-05-17\n  godkend create-citizen --name 'Ja' --user-id ja.altid --born 1990-05-17 --magic approves"
+    )]
     CreateCitizen(CreateCitizen),
     /// Desk: lists citizens, or shows one with devices.
     #[command(after_help = "Examples:\n  godkend citizens\n  godkend citizens anna.a")]
@@ -246,7 +256,9 @@ pub(crate) enum Command {
         desk: AtDesk,
     },
     /// Desk: hands out an activation.
-    #[command(after_help = "Examples:\n  godkend activation anna.a --code\n  godkend activation anna.a --picture activation.png")]
+    #[command(
+        after_help = "Examples:\n  godkend activation anna.a --code\n  godkend activation anna.a --picture activation.png"
+    )]
     Activation {
         /// User id.
         user_id: String,
@@ -287,10 +299,14 @@ pub(crate) enum Command {
     },
 
     /// Relying party: asks for a login, waits, and verifies the answer.
-    #[command(after_help = "Examples:\n  godkend request-login\n  godkend request-login --picture qr.png --browser annas --level high\n  godkend request-login --number --user-id anna.a\n  godkend request-login --ciba --user-id anna.a")]
+    #[command(
+        after_help = "Examples:\n  godkend request-login\n  godkend request-login --picture qr.png --browser annas --level high\n  godkend request-login --number --user-id anna.a\n  godkend request-login --ciba --user-id anna.a"
+    )]
     RequestLogin(RequestLogin),
     /// Relying party: asks for a payment, waits, and verifies the answer.
-    #[command(after_help = "Example:\n  godkend request-payment --amount 1250.00 --payee Elselskabet --ciba --user-id anna.a")]
+    #[command(
+        after_help = "Example:\n  godkend request-payment --amount 1250.00 --payee Elselskabet --ciba --user-id anna.a"
+    )]
     RequestPayment {
         /// The amount, with two decimals.
         #[arg(long, value_parser = amount)]
@@ -309,7 +325,9 @@ pub(crate) enum Command {
     },
 
     /// Load test: many phones are activated and log in.
-    #[command(after_help = "Examples:\n  godkend simulate --users 100 --in-flight 8\n  godkend simulate --users 100 --here")]
+    #[command(
+        after_help = "Examples:\n  godkend simulate --users 100 --in-flight 8\n  godkend simulate --users 100 --here"
+    )]
     Simulate {
         /// Phones.
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]

@@ -31,9 +31,29 @@ fn every_command_of_the_issue_is_there() {
     let command = Cli::command();
     let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
     for wanted in [
-        "demo", "serve", "activate", "pending", "watch", "scan", "approve", "deny", "report", "history", "devices",
-        "browsers", "pin", "biometrics", "move", "remove", "simulate", "request-login", "request-payment",
-        "create-citizen", "confirm-digits", "completions", "man",
+        "demo",
+        "serve",
+        "activate",
+        "pending",
+        "watch",
+        "scan",
+        "approve",
+        "deny",
+        "report",
+        "history",
+        "devices",
+        "browsers",
+        "pin",
+        "biometrics",
+        "move",
+        "remove",
+        "simulate",
+        "request-login",
+        "request-payment",
+        "create-citizen",
+        "confirm-digits",
+        "completions",
+        "man",
     ] {
         assert!(names.contains(&wanted), "{wanted}");
     }

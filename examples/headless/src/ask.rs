@@ -66,7 +66,8 @@ pub(crate) fn is_terminal() -> bool {
 
 /// Whether a person can try the PIN again at once.
 pub(crate) fn may_try_again(failure: &Failure) -> bool {
-    is_terminal() && matches!(failure, Failure::WrongPin(status) if !status.dead && status.wait == 0 && status.tries_left > 0)
+    is_terminal()
+        && matches!(failure, Failure::WrongPin(status) if !status.dead && status.wait == 0 && status.tries_left > 0)
 }
 
 async fn blocking<T: Send + 'static>(

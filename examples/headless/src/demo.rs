@@ -32,10 +32,24 @@ const UNATTENDED_PIN: &str = "120486";
 pub(crate) async fn demo(yes: bool, keep: Option<PathBuf>, out: Output) -> Result<Exit, Problem> {
     let watch = Watch::start();
     let temporary = tempfile::tempdir().map_err(|e| Problem::file(std::env::temp_dir(), e))?;
+    if keep.as_ref().is_some_and(|folder| folder.join("godkend.toml").exists()) {
+        return Err(Problem::usage(
+            "Mappen har allerede en server. Nævn en ny mappe.",
+            "The folder holds a server already. Name a new one.",
+        ));
+    }
     let directory = keep.unwrap_or_else(|| temporary.path().join("server"));
-    step(&out, 1, "En identitetsserver starter med en ny SQLite-fil.", "An identity server starts with a new SQLite file.");
+    step(
+        &out,
+        1,
+        "En identitetsserver starter med en ny SQLite-fil.",
+        "An identity server starts with a new SQLite file.",
+    );
     let running = embedded::start(&directory, &Options::test()).await?;
-    out.say(&format!("   {} · {}", running.url, directory.display()), &format!("   {} · {}", running.url, directory.display()));
+    out.say(
+        &format!("   {} · {}", running.url, directory.display()),
+        &format!("   {} · {}", running.url, directory.display()),
+    );
     let result = story(yes, &directory, &running.root, out).await;
     running.stop().await;
     let exit = result?;
@@ -52,12 +66,22 @@ async fn story(
     out: Output,
 ) -> Result<Exit, Problem> {
     let roots = godkend_client::Roots::new([root.clone()])?;
-    step(&out, 2, "Anna Andersen viser pas ved skranken og bliver oprettet.", "Anna Andersen shows her passport at the desk and is created.");
+    step(
+        &out,
+        2,
+        "Anna Andersen viser pas ved skranken og bliver oprettet.",
+        "Anna Andersen shows her passport at the desk and is created.",
+    );
     let desk = Desk::open(root, &token_file(directory)).await?;
     let citizen = desk.create_citizen(&anna()).await?;
     out.report(&Report::Citizen(Box::new(citizen.clone())));
 
-    step(&out, 3, "Skranken udleverer en aktivering. Annas telefon scanner den.", "The desk hands out an activation. Anna's phone scans it.");
+    step(
+        &out,
+        3,
+        "Skranken udleverer en aktivering. Annas telefon scanner den.",
+        "The desk hands out an activation. Anna's phone scans it.",
+    );
     let handed = desk.hand_out(&citizen.id, false).await?;
     out.code(&handed.text);
     let phone = Phone::in_memory(&roots, "Annas telefon", Finger::Match, out).await?;
@@ -67,7 +91,12 @@ async fn story(
     out.clear();
     out.report(&Report::Digits { person: identity.0, digits: digits.clone() });
 
-    step(&out, 4, "Anna læser tallene op, og skranken skriver dem ind.", "Anna reads the digits aloud, and the desk types them.");
+    step(
+        &out,
+        4,
+        "Anna læser tallene op, og skranken skriver dem ind.",
+        "Anna reads the digits aloud, and the desk types them.",
+    );
     let confirmed = desk.confirm(&handed.id, &digits).await?;
     out.report(&Report::Confirmed {
         model: confirmed.model,
@@ -83,7 +112,12 @@ async fn story(
     let person = phone.identity()?;
     out.report(&Report::Activated { person: Person::of(&person), block_code: person.block_code.clone() });
 
-    step(&out, 6, "Testbanken beder om et login (OpenID Connect, PAR).", "The test bank asks for a login (OpenID Connect, PAR).");
+    step(
+        &out,
+        6,
+        "Testbanken beder om et login (OpenID Connect, PAR).",
+        "The test bank asks for a login (OpenID Connect, PAR).",
+    );
     let bank_file = read_relying_party(&relying_party_file(directory))?;
     let bank = RelyingParty::discover(http::client(root).await?, &root.url, bank_file).await?;
     let wanted = Ask {
@@ -96,14 +130,24 @@ async fn story(
     let mut browser = Browser::new(http::client(root).await?, origin, None)?;
     let page = browser.open_login(&started.authorize).await?;
 
-    step(&out, 7, "Browseren viser en QR-kode, der skifter hvert sekund. Telefonen scanner den.", "The browser shows a QR code that changes every second. The phone scans it.");
+    step(
+        &out,
+        7,
+        "Browseren viser en QR-kode, der skifter hvert sekund. Telefonen scanner den.",
+        "The browser shows a QR code that changes every second. The phone scans it.",
+    );
     let view = scan(&phone, &mut browser, &page).await?;
     out.report(&phone.shown(&view));
 
     step(&out, 8, "Anna beslutter sig.", "Anna decides.");
     decide(&phone, &view, yes).await?;
 
-    step(&out, 9, "Browseren går tilbage til banken, som henter og kontrollerer sit underskrevne svar.", "The browser goes back to the bank, which fetches and verifies its signed answer.");
+    step(
+        &out,
+        9,
+        "Browseren går tilbage til banken, som henter og kontrollerer sit underskrevne svar.",
+        "The browser goes back to the bank, which fetches and verifies its signed answer.",
+    );
     let claims = finish(&bank, &started, &mut browser, &page).await?;
     out.report(&Report::SignedIn { verified: true, remembered: browser.is_remembered(), claims });
     phone.client.close().await;

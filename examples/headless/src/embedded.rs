@@ -31,7 +31,12 @@ pub(crate) struct Options {
 impl Options {
     /// On a free port of this machine, for a test.
     pub(crate) const fn test() -> Self {
-        Self { test: true, hybrid: false, listen: SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0), unlimited: false }
+        Self {
+            test: true,
+            hybrid: false,
+            listen: SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            unlimited: false,
+        }
     }
 }
 
@@ -52,7 +57,8 @@ pub(crate) async fn start(directory: &Path, options: &Options) -> Result<Running
         ));
     } else {
         // Bound first: a port that is free now is still ours when the keys are made.
-        let listener = TcpListener::bind(options.listen).await.map_err(|e| failed(&format!("{}: {e}", options.listen)))?;
+        let listener =
+            TcpListener::bind(options.listen).await.map_err(|e| failed(&format!("{}: {e}", options.listen)))?;
         create(directory, options, listener.local_addr().map_err(|e| failed(&e))?)?;
         listener
     };

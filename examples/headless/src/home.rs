@@ -50,7 +50,10 @@ impl Home {
         let state = || env("XDG_STATE_HOME").filter(|path| path.is_absolute());
         let home = || env("HOME").filter(|path| path.is_absolute()).map(|home| home.join(".local/state"));
         let directory = given.or_else(|| state().or_else(home).map(|base| base.join("godkend"))).ok_or_else(|| {
-            Problem::usage("Angiv en mappe med --home eller GODKEND_HOME.", "Name a folder with --home or GODKEND_HOME.")
+            Problem::usage(
+                "Angiv en mappe med --home eller GODKEND_HOME.",
+                "Name a folder with --home or GODKEND_HOME.",
+            )
         })?;
         Ok(Self { directory, server, roots })
     }
@@ -105,9 +108,10 @@ impl Home {
     /// As [`Self::roots`]; [`Problem::Usage`] if there are several.
     pub(crate) fn root(&self) -> Result<godkend_client::Root, Problem> {
         let roots = self.roots()?;
-        roots.only().cloned().ok_or_else(|| {
-            Problem::usage("Angiv præcis én rod med --root.", "Name exactly one root with --root.")
-        })
+        roots
+            .only()
+            .cloned()
+            .ok_or_else(|| Problem::usage("Angiv præcis én rod med --root.", "Name exactly one root with --root."))
     }
 }
 
@@ -159,8 +163,8 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), Problem> 
 }
 
 fn checked(name: &str) -> Result<&str, Problem> {
-    let good = (1..=32).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let good =
+        (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     if good {
         Ok(name)
     } else {

@@ -98,7 +98,10 @@ pub(crate) fn samples() -> Vec<Report> {
         Report::Waiting { requests: vec![waiting], policy: Some(Policy { state: "required", required_from: Some(1) }) },
         Report::Waiting { requests: vec![], policy: None },
         Report::Request(Box::new(payment_request())),
-        Report::Approved { return_url: Some("https://id.example/login/x/return?code=y".to_owned()), active_from: Some(1) },
+        Report::Approved {
+            return_url: Some("https://id.example/login/x/return?code=y".to_owned()),
+            active_from: Some(1),
+        },
         Report::OfflineCode { code: "12345678".to_owned() },
         Report::Refused { reported: false },
         Report::Refused { reported: true },
@@ -165,8 +168,22 @@ fn fits(schema: &Value, value: &Value, root: &Value) -> bool {
         return fits(&root["$defs"][name], value, root);
     }
     let known = [
-        "$schema", "title", "description", "$defs", "oneOf", "anyOf", "type", "const", "enum", "pattern", "minimum",
-        "maximum", "properties", "required", "additionalProperties", "items",
+        "$schema",
+        "title",
+        "description",
+        "$defs",
+        "oneOf",
+        "anyOf",
+        "type",
+        "const",
+        "enum",
+        "pattern",
+        "minimum",
+        "maximum",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
     ];
     let unknown = schema.as_object().unwrap().keys().find(|key| !known.contains(&key.as_str()));
     assert!(unknown.is_none(), "this checker does not know {unknown:?}");

@@ -43,7 +43,8 @@ impl Output {
     /// A result.
     pub(crate) fn report(&self, report: &Report) {
         let text = if self.json {
-            serde_json::to_string(report).unwrap_or_else(|_| r#"{"type":"error","code":"json","message":"?","exit_code":1}"#.to_owned())
+            serde_json::to_string(report)
+                .unwrap_or_else(|_| r#"{"type":"error","code":"json","message":"?","exit_code":1}"#.to_owned())
         } else {
             view::draw(report, self.language, self.style)
         };

@@ -152,7 +152,9 @@ impl Problem {
             (Self::Untrusted(reason), Language::Da) => format!("Svaret kom ikke fra den rigtige server ({reason})."),
             (Self::Roots(reason), Language::Da) => format!("Roden kan ikke bruges ({reason})."),
             (Self::Open(reason), Language::Da) => format!("Telefonen kan ikke åbnes ({reason})."),
-            (Self::File { path, reason }, Language::Da) => format!("Filen {} kan ikke bruges ({reason}).", path.display()),
+            (Self::File { path, reason }, Language::Da) => {
+                format!("Filen {} kan ikke bruges ({reason}).", path.display())
+            }
             (Self::Embedded(reason), Language::Da) => format!("Serveren kan ikke køre ({reason})."),
             (other, Language::En) => sentence(&other.to_string()),
         }

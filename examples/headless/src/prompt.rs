@@ -39,18 +39,13 @@ pub(crate) fn secret(question: &str) -> Result<Zeroizing<String>, PromptError> {
     if !io::stdin().is_terminal() {
         return line(&mut io::stdin().lock());
     }
-    let answer =
-        rpassword::prompt_password(format!("{question}: ")).map_err(|e| match e.kind() {
-            io::ErrorKind::UnexpectedEof => PromptError::Ended,
-            io::ErrorKind::InvalidData => PromptError::NotText,
-            _ => PromptError::Terminal(e),
-        })?;
+    let answer = rpassword::prompt_password(format!("{question}: ")).map_err(|e| match e.kind() {
+        io::ErrorKind::UnexpectedEof => PromptError::Ended,
+        io::ErrorKind::InvalidData => PromptError::NotText,
+        _ => PromptError::Terminal(e),
+    })?;
     let answer = Zeroizing::new(answer);
-    if answer.len() > MAX_ANSWER_BYTES {
-        Err(PromptError::TooLong)
-    } else {
-        Ok(answer)
-    }
+    if answer.len() > MAX_ANSWER_BYTES { Err(PromptError::TooLong) } else { Ok(answer) }
 }
 
 /// Asks a yes-or-no question, in English or Danish; an empty answer is no.
@@ -66,26 +61,17 @@ pub(crate) fn confirm(question: &str) -> Result<bool, PromptError> {
 /// # Errors
 /// Every [`PromptError`]; [`PromptError::Unclear`] at once when there is no option.
 pub(crate) fn choose(question: &str, options: &[&str]) -> Result<usize, PromptError> {
-    choose_through(
-        question,
-        options,
-        &mut io::stdin().lock(),
-        &mut io::stderr(),
-    )
+    choose_through(question, options, &mut io::stdin().lock(), &mut io::stderr())
 }
 
-fn confirm_through(
-    question: &str,
-    input: &mut impl BufRead,
-    output: &mut impl Write,
-) -> Result<bool, PromptError> {
+fn confirm_through(question: &str, input: &mut impl BufRead, output: &mut impl Write) -> Result<bool, PromptError> {
     for _ in 0..TRIES {
         write!(output, "{question} [y/N] ")?;
         output.flush()?;
         match line(input)?.trim().to_lowercase().as_str() {
             "y" | "yes" | "j" | "ja" => return Ok(true),
             "" | "n" | "no" | "nej" => return Ok(false),
-            _ => writeln!(output, "Please answer yes or no (ja/nej).")?,
+            _ => writeln!(output, "Svar ja eller nej. (Please answer yes or no.)")?,
         }
     }
     Err(PromptError::Unclear)
@@ -107,11 +93,7 @@ fn choose_through(
     for _ in 0..TRIES {
         write!(output, "1-{}: ", options.len())?;
         output.flush()?;
-        let index = line(input)?
-            .trim()
-            .parse::<usize>()
-            .ok()
-            .and_then(|number| number.checked_sub(1));
+        let index = line(input)?.trim().parse::<usize>().ok().and_then(|number| number.checked_sub(1));
         if let Some(index) = index.filter(|index| *index < options.len()) {
             return Ok(index);
         }
@@ -153,12 +135,10 @@ fn line(input: &mut impl BufRead) -> Result<Zeroizing<String>, PromptError> {
     if bytes.len() > MAX_ANSWER_BYTES {
         return Err(PromptError::TooLong);
     }
-    String::from_utf8(std::mem::take(&mut *bytes))
-        .map(Zeroizing::new)
-        .map_err(|e| {
-            e.into_bytes().zeroize();
-            PromptError::NotText
-        })
+    String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|e| {
+        e.into_bytes().zeroize();
+        PromptError::NotText
+    })
 }
 
 #[cfg(test)]
@@ -192,32 +172,17 @@ mod tests {
     fn length_and_text_are_bounded() {
         let longest = "x".repeat(MAX_ANSWER_BYTES);
         for end in ["", "\n", "\r\n"] {
-            assert_eq!(
-                *line(&mut pipe(format!("{longest}{end}").as_bytes())).unwrap(),
-                longest
-            );
+            assert_eq!(*line(&mut pipe(format!("{longest}{end}").as_bytes())).unwrap(), longest);
         }
-        for text in [
-            format!("{longest}x"),
-            format!("{longest}x\n"),
-            "x".repeat(10_000_000),
-        ] {
-            assert!(
-                matches!(line(&mut pipe(text.as_bytes())), Err(PromptError::TooLong)),
-                "{}",
-                text.len()
-            );
+        for text in [format!("{longest}x"), format!("{longest}x\n"), "x".repeat(10_000_000)] {
+            assert!(matches!(line(&mut pipe(text.as_bytes())), Err(PromptError::TooLong)), "{}", text.len());
         }
-        assert!(matches!(
-            line(&mut pipe(b"\xff\xfe\n")),
-            Err(PromptError::NotText)
-        ));
+        assert!(matches!(line(&mut pipe(b"\xff\xfe\n")), Err(PromptError::NotText)));
     }
 
     #[test]
     fn confirm_takes_both_languages_and_no_guess() {
-        let ask =
-            |text: &str| confirm_through("Go on?", &mut pipe(text.as_bytes()), &mut Vec::new());
+        let ask = |text: &str| confirm_through("Go on?", &mut pipe(text.as_bytes()), &mut Vec::new());
         for text in ["y\n", "YES\n", " j \n", "Ja", "what\nja\n", "1\n2\ny\n"] {
             assert!(ask(text).unwrap(), "{text:?}");
         }
@@ -233,12 +198,7 @@ mod tests {
         let mut shown = Vec::new();
         let mut ask = |text: &str| {
             shown.clear();
-            choose_through(
-                "Which?",
-                &["bank", "borger.dk"],
-                &mut pipe(text.as_bytes()),
-                &mut shown,
-            )
+            choose_through("Which?", &["bank", "borger.dk"], &mut pipe(text.as_bytes()), &mut shown)
         };
         assert_eq!(ask("1\n").unwrap(), 0);
         assert_eq!(ask("2\n").unwrap(), 1);
@@ -247,13 +207,7 @@ mod tests {
             assert!(matches!(ask(text), Err(PromptError::Unclear)), "{text:?}");
         }
         assert!(matches!(ask(""), Err(PromptError::Ended)));
-        assert_eq!(
-            String::from_utf8(shown).unwrap(),
-            "Which?\n  1. bank\n  2. borger.dk\nNumber (1 to 2): "
-        );
-        assert!(matches!(
-            choose_through("?", &[], &mut pipe(b"1\n"), &mut Vec::new()),
-            Err(PromptError::Unclear)
-        ));
+        assert_eq!(String::from_utf8(shown).unwrap(), "Which?\n  1. bank\n  2. borger.dk\n1-2: ");
+        assert!(matches!(choose_through("?", &[], &mut pipe(b"1\n"), &mut Vec::new()), Err(PromptError::Unclear)));
     }
 }

@@ -87,9 +87,7 @@ pub(crate) fn draw(data: &str) -> String {
 /// # Errors
 /// [`QrError::TooLong`], or [`QrError::Write`].
 pub(crate) fn write_png(data: &str, path: &Path) -> Result<(), QrError> {
-    picture(data)?
-        .save_with_format(path, ImageFormat::Png)
-        .map_err(QrError::Write)
+    picture(data)?.save_with_format(path, ImageFormat::Png).map_err(QrError::Write)
 }
 
 /// Reads the one QR code in a PNG or JPEG picture: turned, blurred, small, noisy or pale as a camera makes it.
@@ -107,9 +105,7 @@ pub(crate) fn read_picture(path: &Path) -> Result<String, QrError> {
     }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(QrError::Open)?;
-    file.take(MAX_FILE_BYTES)
-        .read_to_end(&mut bytes)
-        .map_err(QrError::Open)?;
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(QrError::Open)?;
     read(&decode(&bytes)?)
 }
 
@@ -122,14 +118,9 @@ struct Modules {
 
 impl Modules {
     fn of(data: &str) -> Result<Self, QrError> {
-        let code =
-            QrCode::with_error_correction_level(data, EcLevel::M).map_err(|_| QrError::TooLong)?;
+        let code = QrCode::with_error_correction_level(data, EcLevel::M).map_err(|_| QrError::TooLong)?;
         let code_side = code.width();
-        Ok(Self {
-            side: code_side + 2 * QUIET_ZONE,
-            code: code.into_colors(),
-            code_side,
-        })
+        Ok(Self { side: code_side + 2 * QUIET_ZONE, code: code.into_colors(), code_side })
     }
 
     fn dark(&self, x: usize, y: usize) -> bool {
@@ -145,13 +136,7 @@ fn picture(data: &str) -> Result<GrayImage, QrError> {
     let modules = Modules::of(data)?;
     let side = u32::try_from(modules.side).map_err(|_| QrError::TooLong)? * MODULE_PIXELS;
     let module = |pixel: u32| usize::try_from(pixel / MODULE_PIXELS).unwrap_or(usize::MAX);
-    Ok(GrayImage::from_fn(side, side, |x, y| {
-        Luma([if modules.dark(module(x), module(y)) {
-            0
-        } else {
-            255
-        }])
-    }))
+    Ok(GrayImage::from_fn(side, side, |x, y| Luma([if modules.dark(module(x), module(y)) { 0 } else { 255 }])))
 }
 
 fn decode(bytes: &[u8]) -> Result<GrayImage, QrError> {
@@ -170,9 +155,7 @@ fn decode(bytes: &[u8]) -> Result<GrayImage, QrError> {
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(QrError::TooLarge);
     }
-    Ok(on_white(
-        &open()?.decode().map_err(|_| QrError::NotAPicture)?,
-    ))
+    Ok(on_white(&open()?.decode().map_err(|_| QrError::NotAPicture)?))
 }
 
 /// Grey levels, with what is transparent shown on white paper.
@@ -225,12 +208,7 @@ fn variants(picture: &GrayImage) -> Vec<GrayImage> {
         ));
     }
     if longest < TRIES[1] {
-        variants.push(imageops::resize(
-            picture,
-            picture.width() * 2,
-            picture.height() * 2,
-            FilterType::CatmullRom,
-        ));
+        variants.push(imageops::resize(picture, picture.width() * 2, picture.height() * 2, FilterType::CatmullRom));
     }
     if let Some(sharpest) = variants.first() {
         variants.push(imageops::blur(sharpest, 1.5));
@@ -240,29 +218,18 @@ fn variants(picture: &GrayImage) -> Vec<GrayImage> {
 
 /// The codes of one variant: by local contrast for uneven light, and by the whole picture's for flat, pale ones.
 fn find(picture: &GrayImage) -> Vec<String> {
-    let hints = DecodeHints {
-        TryHarder: Some(true),
-        ..DecodeHints::default()
-    };
-    let source =
-        || Luma8LuminanceSource::new(picture.as_raw().clone(), picture.width(), picture.height());
+    let hints = DecodeHints { TryHarder: Some(true), ..DecodeHints::default() };
+    let source = || Luma8LuminanceSource::new(picture.as_raw().clone(), picture.width(), picture.height());
     let (Ok(local), Ok(global)) = (source(), source()) else {
         return Vec::new();
     };
     let mut reader = QRCodeMultiReader::default();
-    let local = reader
-        .decode_multiple_with_hints(&mut BinaryBitmap::new(HybridBinarizer::new(local)), &hints);
-    let global = reader.decode_multiple_with_hints(
-        &mut BinaryBitmap::new(GlobalHistogramBinarizer::new(global)),
-        &hints,
-    );
+    let local = reader.decode_multiple_with_hints(&mut BinaryBitmap::new(HybridBinarizer::new(local)), &hints);
+    let global =
+        reader.decode_multiple_with_hints(&mut BinaryBitmap::new(GlobalHistogramBinarizer::new(global)), &hints);
     let local = apart(local.unwrap_or_default());
     let global = apart(global.unwrap_or_default());
-    if global.len() > local.len() {
-        global
-    } else {
-        local
-    }
+    if global.len() > local.len() { global } else { local }
 }
 
 /// The same code found twice, through two triples of finder patterns, counts once.
@@ -276,9 +243,9 @@ fn apart(results: Vec<RXingResult>) -> Vec<String> {
         // The first and third finder patterns lie on a diagonal: their middle is the code's.
         let (x, y) = ((first.x + last.x) / 2.0, (first.y + last.y) / 2.0);
         let size = (first.x - last.x).hypot(first.y - last.y);
-        let again = kept.iter().any(|(text, x2, y2, size2)| {
-            text == result.getText() && (x - x2).hypot(y - y2) < size.min(*size2) / 2.0
-        });
+        let again = kept
+            .iter()
+            .any(|(text, x2, y2, size2)| text == result.getText() && (x - x2).hypot(y - y2) < size.min(*size2) / 2.0);
         if !again {
             kept.push((result.getText().to_owned(), x, y, size));
         }
@@ -299,11 +266,7 @@ mod tests {
     }
 
     fn reads(picture: &GrayImage, what: &str) {
-        assert_eq!(
-            read(picture).unwrap_or_else(|e| panic!("{what}: {e}")),
-            LINK,
-            "{what}"
-        );
+        assert_eq!(read(picture).unwrap_or_else(|e| panic!("{what}: {e}")), LINK, "{what}");
     }
 
     #[test]
@@ -324,31 +287,16 @@ mod tests {
         let drawn = draw(LINK);
         let rows: Vec<Vec<char>> = drawn
             .lines()
-            .map(|l| {
-                l.trim_start_matches("\u{1b}[38;5;16;48;5;231m")
-                    .trim_end_matches("\u{1b}[0m")
-                    .chars()
-                    .collect()
-            })
+            .map(|l| l.trim_start_matches("\u{1b}[38;5;16;48;5;231m").trim_end_matches("\u{1b}[0m").chars().collect())
             .collect();
         let side = rows[0].len();
         assert!(rows.iter().all(|r| r.len() == side));
         assert_eq!(rows.len(), side.div_ceil(2));
-        assert!(
-            rows[0].iter().chain(&rows[1]).all(|c| *c == ' '),
-            "quiet zone above"
-        );
-        assert!(
-            rows.iter()
-                .all(|r| r[..4].iter().chain(&r[side - 4..]).all(|c| *c == ' ')),
-            "quiet zone beside"
-        );
+        assert!(rows[0].iter().chain(&rows[1]).all(|c| *c == ' '), "quiet zone above");
+        assert!(rows.iter().all(|r| r[..4].iter().chain(&r[side - 4..]).all(|c| *c == ' ')), "quiet zone beside");
         let side = u32::try_from(side).unwrap();
         let seen = GrayImage::from_fn(side * 6, side * 6, |x, y| {
-            let (x, y) = (
-                usize::try_from(x / 6).unwrap(),
-                usize::try_from(y / 6).unwrap(),
-            );
+            let (x, y) = (usize::try_from(x / 6).unwrap(), usize::try_from(y / 6).unwrap());
             let dark = match rows[y / 2][x] {
                 '\u{2588}' => true,
                 '\u{2580}' => y % 2 == 0,
@@ -364,10 +312,7 @@ mod tests {
     fn a_text_too_long_is_an_error_and_is_drawn_as_text() {
         let long = "x".repeat(3000);
         assert_eq!(draw(&long), long);
-        assert!(matches!(
-            write_png(&long, Path::new("never-written.png")),
-            Err(QrError::TooLong)
-        ));
+        assert!(matches!(write_png(&long, Path::new("never-written.png")), Err(QrError::TooLong)));
         assert!(!Path::new("never-written.png").exists());
     }
 
@@ -376,10 +321,7 @@ mod tests {
         let code = code();
         for percent in [35, 50, 73, 130, 240, 500] {
             let side = code.width() * percent / 100;
-            reads(
-                &imageops::resize(&code, side, side, FilterType::Triangle),
-                &format!("{percent} %"),
-            );
+            reads(&imageops::resize(&code, side, side, FilterType::Triangle), &format!("{percent} %"));
         }
     }
 
@@ -408,15 +350,9 @@ mod tests {
             reads(&noisy(&code, strength), &format!("noise {strength}"));
         }
         for (dark, light) in [(100, 150), (30, 70), (190, 230)] {
-            reads(
-                &contrast(&code, dark, light),
-                &format!("contrast {dark} to {light}"),
-            );
+            reads(&contrast(&code, dark, light), &format!("contrast {dark} to {light}"));
         }
-        let camera = noisy(
-            &contrast(&imageops::blur(&turned(&code, 6.0), 1.2), 60, 190),
-            25,
-        );
+        let camera = noisy(&contrast(&imageops::blur(&turned(&code, 6.0), 1.2), 60, 190), 25);
         reads(&camera, "all at once");
     }
 
@@ -424,27 +360,15 @@ mod tests {
     fn several_codes_are_counted() {
         let other = picture("https://id.example/another").unwrap();
         let one = code();
-        let mut both = GrayImage::from_pixel(
-            one.width() + other.width() + 40,
-            one.height() + 20,
-            Luma([255]),
-        );
+        let mut both = GrayImage::from_pixel(one.width() + other.width() + 40, one.height() + 20, Luma([255]));
         imageops::overlay(&mut both, &one, 0, 10);
         imageops::overlay(&mut both, &other, i64::from(one.width()) + 40, 10);
-        assert!(
-            matches!(read(&both), Err(QrError::SeveralCodes(2))),
-            "{:?}",
-            read(&both)
-        );
+        assert!(matches!(read(&both), Err(QrError::SeveralCodes(2))), "{:?}", read(&both));
 
         let mut twins = GrayImage::from_pixel(one.width() * 2 + 40, one.height(), Luma([255]));
         imageops::overlay(&mut twins, &one, 0, 0);
         imageops::overlay(&mut twins, &one, i64::from(one.width()) + 40, 0);
-        assert!(
-            matches!(read(&twins), Err(QrError::SeveralCodes(2))),
-            "{:?}",
-            read(&twins)
-        );
+        assert!(matches!(read(&twins), Err(QrError::SeveralCodes(2))), "{:?}", read(&twins));
     }
 
     #[test]
@@ -455,11 +379,7 @@ mod tests {
             noisy(&GrayImage::from_pixel(300, 300, Luma([128])), 120),
             imageops::crop_imm(&code(), 0, 0, 150, 150).to_image(),
         ] {
-            assert!(
-                matches!(read(&empty), Err(QrError::NoCode)),
-                "{:?}",
-                read(&empty)
-            );
+            assert!(matches!(read(&empty), Err(QrError::NoCode)), "{:?}", read(&empty));
         }
     }
 
@@ -468,67 +388,33 @@ mod tests {
         let code = code();
         let clear = image::LumaA([0, 0]);
         let picture = image::GrayAlphaImage::from_fn(code.width(), code.height(), |x, y| {
-            if code.get_pixel(x, y).0 == [0] {
-                image::LumaA([0, 255])
-            } else {
-                clear
-            }
+            if code.get_pixel(x, y).0 == [0] { image::LumaA([0, 255]) } else { clear }
         });
-        reads(
-            &on_white(&DynamicImage::ImageLumaA8(picture)),
-            "transparent",
-        );
+        reads(&on_white(&DynamicImage::ImageLumaA8(picture)), "transparent");
     }
 
     #[test]
     fn huge_and_damaged_files_are_refused() {
         let mut png = Vec::new();
-        code()
-            .write_to(&mut std::io::Cursor::new(&mut png), ImageFormat::Png)
-            .unwrap();
+        code().write_to(&mut std::io::Cursor::new(&mut png), ImageFormat::Png).unwrap();
         assert!(decode(&png).is_ok());
         for length in (0..png.len()).step_by(7) {
-            assert!(
-                matches!(decode(&png[..length]), Err(QrError::NotAPicture)),
-                "cut to {length}"
-            );
+            assert!(matches!(decode(&png[..length]), Err(QrError::NotAPicture)), "cut to {length}");
         }
-        for bytes in [
-            &b""[..],
-            b"GIF89a",
-            b"<svg/>",
-            b"\x89PNG\r\n\x1a\n",
-            b"\xff\xd8\xff\xe0",
-        ] {
-            assert!(
-                matches!(decode(bytes), Err(QrError::NotAPicture)),
-                "{bytes:02x?}"
-            );
+        for bytes in [&b""[..], b"GIF89a", b"<svg/>", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"] {
+            assert!(matches!(decode(bytes), Err(QrError::NotAPicture)), "{bytes:02x?}");
         }
         // 20,000 x 20,000 pixels, in a header that is otherwise right: refused before a pixel is decoded.
         let mut header = b"IHDR\0\0\x4e\x20\0\0\x4e\x20\x08\0\0\0\0".to_vec();
         let check = crc32(&header);
         header.extend(check.to_be_bytes());
         png.splice(12..33, header);
-        assert!(
-            matches!(decode(&png), Err(QrError::TooLarge)),
-            "{:?}",
-            decode(&png).map(|p| p.dimensions())
-        );
+        assert!(matches!(decode(&png), Err(QrError::TooLarge)), "{:?}", decode(&png).map(|p| p.dimensions()));
 
-        assert!(matches!(
-            read_picture(Path::new("no/such/picture.png")),
-            Err(QrError::Open(_))
-        ));
-        assert!(matches!(
-            read_picture(&std::env::temp_dir()),
-            Err(QrError::NotAPicture)
-        ));
+        assert!(matches!(read_picture(Path::new("no/such/picture.png")), Err(QrError::Open(_))));
+        assert!(matches!(read_picture(&std::env::temp_dir()), Err(QrError::NotAPicture)));
         let path = std::env::temp_dir().join(format!("qr-huge-{}", std::process::id()));
-        File::create(&path)
-            .unwrap()
-            .set_len(MAX_FILE_BYTES + 1)
-            .unwrap();
+        File::create(&path).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
         assert!(matches!(read_picture(&path), Err(QrError::TooLarge)));
         fs::remove_file(path).unwrap();
     }
@@ -540,13 +426,8 @@ mod tests {
         let side = code.width() * 3 / 2;
         let middle = side as f32 / 2.0;
         let at = |x: f32, y: f32| {
-            let inside =
-                x >= 0.0 && y >= 0.0 && x < code.width() as f32 && y < code.height() as f32;
-            if inside {
-                f32::from(code.get_pixel(x as u32, y as u32).0[0])
-            } else {
-                255.0
-            }
+            let inside = x >= 0.0 && y >= 0.0 && x < code.width() as f32 && y < code.height() as f32;
+            if inside { f32::from(code.get_pixel(x as u32, y as u32).0[0]) } else { 255.0 }
         };
         GrayImage::from_fn(side, side, |x, y| {
             let (x, y) = (x as f32 - middle, y as f32 - middle);
@@ -579,13 +460,7 @@ mod tests {
 
     fn crc32(bytes: &[u8]) -> u32 {
         !bytes.iter().fold(u32::MAX, |crc, byte| {
-            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-                if crc & 1 == 1 {
-                    crc >> 1 ^ 0xedb8_8320
-                } else {
-                    crc >> 1
-                }
-            })
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
         })
     }
 }

@@ -37,7 +37,8 @@ pub(crate) async fn run(cli: Cli, out: Output) -> Result<Exit, Problem> {
         Command::Man { out: folder } => pages::man(folder.as_deref()),
         Command::Schema => Ok(pages::schema()),
         Command::Serve(serve) => {
-            let options = embedded::Options { test: serve.test, hybrid: serve.hybrid, listen: serve.listen, unlimited: false };
+            let options =
+                embedded::Options { test: serve.test, hybrid: serve.hybrid, listen: serve.listen, unlimited: false };
             serve::serve(&home()?.server(), &options, &out).await
         }
         Command::Simulate { users, logins, in_flight, here, desk, client } => {

@@ -23,9 +23,9 @@ use crate::audit::{AuditEntry, LoggedKey};
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::history::{self, About};
-use crate::phone::{Call, reply};
+use crate::phone::{Call, reply, version};
 use crate::records::{
-    Account, BlockCodeIndex, Device, EnrolledKey, Enrolment, EnrolmentKind, Entry, HandedOutBy,
+    Account, AppAttest, BlockCodeIndex, Device, EnrolledKey, Enrolment, EnrolmentKind, Entry, HandedOutBy,
 };
 
 pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
@@ -61,7 +61,7 @@ async fn attempt(
         checked => checked?,
     };
     let core: EnrolCore = cbor::decode(&enrol.core.0)?;
-    let keys = check_keys(app, &core, &enrol.proof, offer, &transcript)?;
+    let (keys, vouching) = check_keys(app, &core, &enrol.proof, offer, &transcript)?;
     let mut account = docs::get::<Account>(&*app.store, &enrolment.doc.account.0).await?.ok_or(Code::ActivationUnknown)?;
     if account.doc.blocked {
         return Err(Code::IdentityBlocked.into());
@@ -74,7 +74,8 @@ async fn attempt(
     let mut rng = app.rng();
     let nonce: Nonce = random(&mut rng);
     let full = full_transcript(&transcript, &nonce);
-    let device = new_device(app, &account.doc.id, offer, &core, keys, full, random(&mut rng), Secret::random(&mut rng));
+    let mut device = new_device(app, &account.doc.id, offer, &core, keys, full, random(&mut rng), Secret::random(&mut rng));
+    device.app_attest = vouching;
     let answer = EnrolReply {
         transcript,
         nonce,
@@ -181,21 +182,21 @@ async fn spend_try(app: &App, mut enrolment: Entry<Enrolment>, now: i64) -> Resu
 
 fn check_keys(
     app: &App, core: &EnrolCore, proof: &Blob, offer: &ActivationOffer, transcript: &Hash32,
-) -> Result<Vec<EnrolledKey>, ApiError> {
+) -> Result<(Vec<EnrolledKey>, Option<AppAttest>), ApiError> {
     let possession = core.keys.iter().find(|key| key.purpose == KeyPurpose::Possession).ok_or(Code::Malformed)?;
     let proof: EnrolProof = cose::open(&proof.0, app.environment(), &possession.public)?;
     if proof.transcript != *transcript {
         return Err(Code::SignatureInvalid.into());
     }
-    open::check_version(&core.info.app_version)?;
+    version::check(&app.config.app, &core.info.app_version, app.now())?;
     if core.info.model.len() > 1024 || core.info.platform.len() > 1024 {
         return Err(Code::Malformed.into());
     }
     let present: Vec<KeyPurpose> = core.keys.iter().map(|key| key.purpose).collect();
-    let keys = verify_keys(app, &core.keys, offer.nonce.as_bytes(), &offer.id, &present)?;
+    let (keys, vouching) = verify_keys(app, &core.keys, offer.nonce.as_bytes(), &offer.id, &present, None)?;
     let least = app.attestation.least_security();
     let weak = keys.iter().any(|key| key.purpose == KeyPurpose::Possession && key.security < least);
-    if weak || core.pepper_security < least { Err(Code::AttestationRefused.into()) } else { Ok(keys) }
+    if weak || core.pepper_security < least { Err(Code::AttestationRefused.into()) } else { Ok((keys, vouching)) }
 }
 
 /// At most three apps: those that are active and those that are on their way. The one that a move replaces goes.
@@ -247,5 +248,6 @@ fn new_device(
         pin: None,
         epoch: app.log.epoch(),
         transcript,
+        app_attest: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use godkend_protocol::bytes::Id;
+use godkend_protocol::bytes::{Blob, Fixed, Id};
 use godkend_protocol::codes::Code;
 use godkend_protocol::crypto;
 use godkend_protocol::messages::activation::{assertion_hash, attestation_challenge};
@@ -10,12 +10,12 @@ use godkend_protocol::types::{ALG_ECDH_ES, ALG_ES256, Attestation, DeviceKey, Ke
 
 use crate::app::App;
 use crate::attestation::{
-    self, AppAttestKey, AttestationError, AttestationFacts, AttestationMode, AttestationPolicy, Evidence, KeyLevel,
+    self, AppAttestKey, AttestationError, AttestationFacts, AttestationMode, AttestationPolicy, Environment, Evidence, KeyLevel,
     PolicyError, RevocationList, RevocationListError, Trust,
 };
 use crate::config::Config;
 use crate::error::ApiError;
-use crate::records::EnrolledKey;
+use crate::records::{AppAttest, EnrolledKey};
 
 /// Judges attestations: the environment's policy and whom it trusts.
 #[derive(Debug, Clone)]
@@ -91,19 +91,23 @@ impl Judge {
 /// Judges new keys: exactly those that `expect` names, each a point of the curve, no two alike, each attested as the
 /// policy demands over the challenge of `nonce`, `subject` and its purpose.
 ///
+/// `vouching` is the device's App Attest key, if it has one; the second result is what it is from now on, with the
+/// counter of the last assertion: store it with the keys.
+///
 /// # Errors
 /// [`Code::Malformed`] for keys that cannot be, [`Code::AttestationRefused`] for those that may not.
 pub fn verify_keys(
-    app: &App, keys: &[DeviceKey], nonce: &[u8; 32], subject: &Id, expect: &[KeyPurpose],
-) -> Result<Vec<EnrolledKey>, ApiError> {
-    judge_keys(&app.attestation, keys, nonce, subject, expect, app.now())
+    app: &App, keys: &[DeviceKey], nonce: &[u8; 32], subject: &Id, expect: &[KeyPurpose], vouching: Option<&AppAttest>,
+) -> Result<(Vec<EnrolledKey>, Option<AppAttest>), ApiError> {
+    judge_keys(&app.attestation, keys, nonce, subject, expect, vouching, app.now())
 }
 
 fn judge_keys(
-    judge: &Judge, keys: &[DeviceKey], nonce: &[u8; 32], subject: &Id, expect: &[KeyPurpose], now: i64,
-) -> Result<Vec<EnrolledKey>, ApiError> {
+    judge: &Judge, keys: &[DeviceKey], nonce: &[u8; 32], subject: &Id, expect: &[KeyPurpose],
+    vouching: Option<&AppAttest>, now: i64,
+) -> Result<(Vec<EnrolledKey>, Option<AppAttest>), ApiError> {
     check_shape(keys, expect)?;
-    let mut app_attest: Option<AppAttestKey> = None;
+    let mut app_attest = vouching.map(enrolled_vouching);
     let mut enrolled = Vec::with_capacity(keys.len());
     for key in keys {
         let facts = attested(judge, key, nonce, subject, app_attest.as_ref(), now).map_err(|error| {
@@ -121,7 +125,27 @@ fn judge_keys(
         let security = security(facts.level);
         enrolled.push(EnrolledKey { purpose: key.purpose, public: key.public, security, enrolled: now, counter });
     }
-    Ok(enrolled)
+    Ok((enrolled, app_attest.map(stored_vouching)))
+}
+
+fn enrolled_vouching(stored: &AppAttest) -> AppAttestKey {
+    AppAttestKey {
+        public_key: stored.public.0,
+        app_id: stored.app_id.clone(),
+        environment: if stored.development { Environment::Development } else { Environment::Production },
+        counter: stored.counter,
+        receipt: stored.receipt.as_ref().map(|receipt| receipt.0.clone()),
+    }
+}
+
+fn stored_vouching(key: AppAttestKey) -> AppAttest {
+    AppAttest {
+        public: Fixed(key.public_key),
+        app_id: key.app_id,
+        development: key.environment == Environment::Development,
+        counter: key.counter,
+        receipt: key.receipt.map(Blob),
+    }
 }
 
 fn check_shape(keys: &[DeviceKey], expect: &[KeyPurpose]) -> Result<(), ApiError> {
@@ -188,7 +212,9 @@ const fn security(level: KeyLevel) -> SecurityLevel {
 
 #[cfg(test)]
 mod tests {
-    use godkend_protocol::bytes::{Fixed, PublicKey, Secret};
+    use godkend_protocol::bytes::{PublicKey, Secret};
+
+    use rcgen::KeyPair;
 
     use super::*;
 
@@ -208,7 +234,8 @@ mod tests {
     }
 
     fn judged(mode: &str, keys: &[DeviceKey], expect: &[KeyPurpose]) -> Result<usize, Code> {
-        judge_keys(&judge(mode), keys, &[0; 32], &Fixed([1; 16]), expect, 5).map(|k| k.len()).map_err(|e| e.code)
+        let judged = judge_keys(&judge(mode), keys, &[0; 32], &Fixed([1; 16]), expect, None, 5);
+        judged.map(|(keys, _)| keys.len()).map_err(|e| e.code)
     }
 
     #[test]
@@ -234,6 +261,54 @@ mod tests {
         let mut wrong = key(Possession, point(1));
         wrong.algorithm = ALG_ECDH_ES;
         assert_eq!(judged("software_allowed", &[wrong], &[Possession]), Err(Code::Malformed));
+    }
+
+    const APP: &str = "TEAM123456.dk.godkend.app";
+
+    /// An assertion by `signer` (Apple, "Validating apps that connect to your server") over one later key.
+    fn assertion(signer: &KeyPair, counter: u32, key: &DeviceKey) -> Vec<u8> {
+        let challenge = attestation_challenge(&[0; 32], &Fixed([1; 16]), key.purpose);
+        let covered = assertion_hash(&challenge, &key.public);
+        let data = [&attestation::app_id_hash(APP)[..], &[0], &counter.to_be_bytes()].concat();
+        let nonce = crypto::sha256(&[&data, &covered.0]);
+        let signature = rcgen::SigningKey::sign(signer, &nonce.0).unwrap();
+        let mut encoder = minicbor::Encoder::new(Vec::new());
+        encoder.map(2).unwrap().str("signature").unwrap().bytes(&signature).unwrap();
+        encoder.str("authenticatorData").unwrap().bytes(&data).unwrap();
+        encoder.into_writer()
+    }
+
+    #[test]
+    fn an_assertion_alone_vouches_for_a_later_apple_key_once() {
+        use KeyPurpose::Biometric;
+        let mut judge = judge("accepted");
+        judge.policy.apple =
+            Some(format!("app_ids = [\"{APP}\"]").parse::<toml::Table>().unwrap().try_into().unwrap());
+        let signer = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let public = Fixed::from_slice(rcgen::PublicKeyData::der_bytes(&signer)).unwrap();
+        let device = AppAttest { public, app_id: APP.to_owned(), development: false, counter: 4, receipt: None };
+        let vouched = |counter| {
+            let mut key = key(Biometric, point(2));
+            let assertion = assertion(&signer, counter, &key).into();
+            key.attestation = Attestation::AppAttest { key_id: vec![].into(), object: None, assertion };
+            key
+        };
+        let judged = |key: &DeviceKey, vouching: Option<&AppAttest>| {
+            judge_keys(&judge, std::slice::from_ref(key), &[0; 32], &Fixed([1; 16]), &[Biometric], vouching, 5)
+        };
+        let (keys, raised) = judged(&vouched(5), Some(&device)).unwrap();
+        assert_eq!((keys[0].security, keys[0].counter), (SecurityLevel::TrustedEnvironment, Some(5)));
+        let raised = raised.unwrap();
+        assert_eq!(raised, AppAttest { counter: 5, ..device.clone() });
+        // Stored and read again, the counter that was used is void.
+        let stored: AppAttest = serde_json::from_slice(&serde_json::to_vec(&raised).unwrap()).unwrap();
+        let refused = |result: Result<_, ApiError>| result.map(|_: (Vec<_>, Option<_>)| ()).map_err(|e| e.code);
+        assert_eq!(refused(judged(&vouched(5), Some(&stored))), Err(Code::AttestationRefused));
+        assert_eq!(refused(judged(&vouched(6), None)), Err(Code::AttestationRefused));
+        let mut moved = vouched(6);
+        moved.public = point(3);
+        assert_eq!(refused(judged(&moved, Some(&stored))), Err(Code::AttestationRefused));
+        assert_eq!(refused(judged(&vouched(6), Some(&stored))), Ok(()));
     }
 
     #[test]

@@ -12,12 +12,12 @@ use godkend_protocol::suite;
 use crate::app::App;
 use crate::docs;
 use crate::error::ApiError;
-use crate::phone::Call;
+use crate::phone::{Call, version};
 use crate::records::{Account, CodeIndex, Enrolment, EnrolmentKind, Entry};
 
 pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
     let open: ActivationOpen = cbor::decode(&call.bytes)?;
-    check_version(&open.app_version)?;
+    version::check(&app.config.app, &open.app_version, app.now())?;
     let enrolment = find(&app, &open, &call.source).await?;
     let account = docs::get::<Account>(&*app.store, &enrolment.account.0).await?.ok_or(Code::ActivationUnknown)?;
     let suite = suite::choose(&open.suites, &app.keys.suites).filter(|suite| *suite >= account.doc.least_suite);
@@ -70,26 +70,4 @@ pub(super) fn usable(enrolment: &Enrolment, now: i64) -> Result<(), ApiError> {
         return Err(Code::ActivationExpired.into());
     }
     Ok(())
-}
-
-/// `major.minor.patch`, each at most five digits.
-pub(super) fn check_version(version: &str) -> Result<(), ApiError> {
-    let parts: Vec<&str> = version.split('.').collect();
-    let number = |part: &&str| (1..=5).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-    if parts.len() == 3 && parts.iter().all(number) { Ok(()) } else { Err(Code::Malformed.into()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::check_version;
-
-    #[test]
-    fn versions_have_three_numbers() {
-        for good in ["1.0.0", "12.345.99999"] {
-            assert!(check_version(good).is_ok(), "{good}");
-        }
-        for bad in ["", "1", "1.0", "1.0.0.0", "1.0.x", "1..0", "123456.0.0", "1.0.0 "] {
-            assert!(check_version(bad).is_err(), "{bad}");
-        }
-    }
 }

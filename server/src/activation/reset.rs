@@ -9,19 +9,20 @@ use godkend_protocol::messages::activation::Stage;
 use godkend_protocol::messages::device::DeviceState;
 use godkend_protocol::messages::pin::{PinResetOffer, PinResetOpen, reset_transcript};
 
-use super::{KEPT, open, seconds};
+use super::{KEPT, seconds};
 use crate::app::App;
 use crate::audit::AuditEntry;
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::history::{self, About};
-use crate::phone::Call;
+use crate::phone::{Call, version};
 use crate::phone::request::{Caller, payload_hash, signed};
 use crate::records::{Account, Device, Enrolment, EnrolmentKind, Entry, HandedOutBy};
 
 pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
     let caller = signed::<PinResetOpen>(&app, &call.bytes, |m| m.device).await?;
-    open::check_version(&caller.message.app_version)?;
+    version::check(&app.config.app, &caller.message.app_version, app.now())?;
+    version::note(&app, &caller.device.doc, &caller.message.app_version).await?;
     docs::retry(|| attempt(&app, &caller, &call.source)).await
 }
 

@@ -82,12 +82,15 @@ async fn attempt(app: &App, given: &Given) -> Result<Vec<u8>, ApiError> {
         Step::Behind | Step::Invented => return Err(Code::AnswerOutOfStep.into()),
     }
     decide::check_shape(answer, &given.request, read.own.challenge.operation.as_ref())?;
-    read.reset = operations::reset_of(app, &read.device.doc, read.own.challenge.operation.as_ref()).await?;
+    if answer.decision == Decision::Approve {
+        read.reset = operations::reset_of(app, &read.device.doc, read.own.challenge.operation.as_ref()).await?;
+    }
     prove_pin(app, given, &mut read, waiting.as_ref().err()).await?;
     let before = (read.device.clone(), read.reset.clone());
-    if let Some(reset) = &read.reset {
-        // Judged by the new PIN; `operations::apply` switches, and nothing is stored otherwise.
-        read.device.doc.pin = reset.doc.pin.clone();
+    if let Some(mut new) = read.reset.as_ref().and_then(|reset| reset.doc.pin.clone()) {
+        // Judged by the new PIN, which is stored only together with the finished reset.
+        new.last_exchange = new.last_exchange.max(read.device.doc.pin.as_ref().map_or(0, |old| old.last_exchange));
+        read.device.doc.pin = Some(new);
     }
     let cleared = read.cleared;
     match accept(app, given, read, waiting).await {

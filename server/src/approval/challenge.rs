@@ -3,14 +3,14 @@
 use godkend_protocol::bytes::{Blob, Hash32, Nonce};
 use godkend_protocol::codes::Code;
 use godkend_protocol::messages::approval::{Challenge, Fetched, MAX_LIFETIME, challenge_hash};
-use godkend_protocol::types::{Action, Binding, LogPosition, VersionPolicy};
+use godkend_protocol::types::{Action, Binding, LogPosition};
 
 use super::level;
 use super::transaction::lifetime;
 use crate::app::App;
 use crate::audit::AuditLog;
 use crate::error::ApiError;
-use crate::phone::reply;
+use crate::phone::{reply, version};
 use crate::records::{Account, AddressedBy, Device, Transaction};
 
 /// How far the server's clock may have been set back before its own challenges are from the future, in seconds.
@@ -100,15 +100,10 @@ pub(super) fn fetched(
         challenge: Blob(app.keys.sign_challenge(&challenge)),
         checkpoint: checkpoint.note.clone(),
         consistency,
-        policy: policy(asked.app_version),
+        policy: version::policy(&app.config.app, asked.app_version, issued),
         pin: device.pin.as_ref().map(|pin| crate::pin::status(pin, &app.config.pin, issued)),
     };
     Ok(reply(&fetched))
-}
-
-/// What the server says about an app's version: every version of this protocol is served so far.
-pub(super) const fn policy(_app_version: &str) -> VersionPolicy {
-    VersionPolicy::Current
 }
 
 /// Whether this person has not signed in from this browser before, as far as its cookie tells.

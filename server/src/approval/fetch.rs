@@ -15,13 +15,15 @@ use super::{level, number};
 use crate::app::App;
 use crate::docs::{self, Changes, retry};
 use crate::error::ApiError;
-use crate::phone::{Call, request};
+use crate::phone::{Call, request, version};
 use crate::records::{Addressed, AddressedBy, Browser, Entry, Taken, Transaction};
 
 /// Handles a [`Fetch`].
 pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
     let caller = request::signed::<Fetch>(&app, &call.bytes, |fetch| fetch.device).await?;
     let fetch = &caller.message;
+    version::check(&app.config.app, &fetch.app_version, app.now())?;
+    version::note(&app, &caller.device.doc, &fetch.app_version).await?;
     let transaction_id = find(&app, &caller.account.doc.id, fetch).await?;
     let (device, account) = (&caller.device.doc, &caller.account.doc);
     let (transaction, binding) = retry(|| async {

@@ -14,7 +14,7 @@ use super::transaction::{check_open, id_of, lifetime};
 use crate::app::App;
 use crate::docs::{self, Changes, retry};
 use crate::error::ApiError;
-use crate::phone::{Call, request};
+use crate::phone::{Call, request, version};
 use crate::records::{Addressed, AddressedBy, Taken, Transaction};
 
 /// Wishes of one device in a minute.
@@ -24,6 +24,8 @@ const PER_MINUTE: u32 = 30;
 pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
     let caller = request::signed_enrolling::<Manage>(&app, &call.bytes, |manage| manage.device).await?;
     let manage = &caller.message;
+    version::check(&app.config.app, &manage.app_version, app.now())?;
+    version::note(&app, &caller.device.doc, &manage.app_version).await?;
     let account = &caller.account.doc;
     let device = &operations::proving(&app, &caller.device.doc, &manage.operation).await?;
     app.throttle.take("manage", &device.id.to_base64(), PER_MINUTE, app.clock.now_ms())?;

@@ -9,6 +9,7 @@ mod browser;
 pub mod challenge;
 mod decide;
 mod fetch;
+mod lapse;
 mod level;
 pub mod magic;
 mod manage;
@@ -25,8 +26,10 @@ pub(crate) mod testing;
 mod transaction;
 
 pub use browser::BrowserCookie;
+pub use lapse::sweep;
 pub use number::{AddressedView, address};
 pub use offline::{offline_challenge, offline_code};
+pub(crate) use operations::reset_of;
 pub use page::{
     Granted, RETURN_PATH, State, TransactionView, cancel, collect, complete_same_device, frames, same_device_link, view,
     wait,
@@ -38,8 +41,8 @@ use godkend_protocol::messages::approval::{AnswerRequest, Fetch, Manage, Poll, P
 use crate::phone::{PhoneRouter, route};
 use crate::store::Kind;
 
-/// The kinds of record of this module that expire, for purging.
-pub const KINDS: &[Kind] = &[Kind("open"), Kind("open_number"), Kind("locked_slot")];
+/// The kinds of record of this module that expire, for purging; the records of open requests go with [`sweep`].
+pub const KINDS: &[Kind] = &[Kind("open_number"), Kind("locked_slot")];
 
 /// The phone's requests about approvals.
 pub fn routes() -> PhoneRouter {

@@ -224,7 +224,7 @@ fn switch_pin(
 pub(crate) async fn reset_of(
     app: &App, device: &Device, operation: Option<&Operation>,
 ) -> Result<Option<Entry<Enrolment>>, ApiError> {
-    if operation != Some(&Operation::FinishEnrolment) || device.state != DeviceState::Active {
+    if operation != Some(&Operation::FinishEnrolment) {
         return Ok(None);
     }
     let found = match unfinished(app, device).await {

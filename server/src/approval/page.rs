@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::browser::{self, BrowserCookie};
 use super::settle;
-use super::transaction::{check_open, check_session, drop_open, read};
+use super::transaction::{check_open, check_session, close, read};
 use crate::app::App;
 use crate::docs::{self, Changes, retry};
 use crate::error::ApiError;

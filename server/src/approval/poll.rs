@@ -13,12 +13,11 @@ use godkend_protocol::messages::approval::{Pending, PendingItem, Poll, PollOpen,
 use godkend_protocol::messages::device::DeviceState;
 use godkend_protocol::types::Binding;
 
-use super::challenge::policy;
 use super::transaction::{Open, check_open};
 use crate::app::App;
 use crate::docs;
 use crate::error::ApiError;
-use crate::phone::{Call, reply, request};
+use crate::phone::{Call, reply, request, version};
 use crate::records::{Account, AddressedBy, Device, Transaction};
 
 /// The most open requests that one poll looks at. Whole pushes sort first.
@@ -29,9 +28,12 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// Handles a [`PollOpen`].
 pub(super) async fn open(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
     let caller = request::signed::<PollOpen>(&app, &call.bytes, |open| open.device).await?;
+    version::check(&app.config.app, &caller.message.app_version, app.now())?;
+    version::note(&app, &caller.device.doc, &caller.message.app_version).await?;
     let life = u32::try_from(app.config.approval.poll_token_seconds).unwrap_or(600);
     let token = token(&key(&app), &caller.device.doc.id, app.now().saturating_add(i64::from(life)));
-    Ok(reply(&PollOpened { token, expires_in: life, policy: policy(&caller.message.app_version) }))
+    let policy = version::policy(&app.config.app, &caller.message.app_version, app.now());
+    Ok(reply(&PollOpened { token, expires_in: life, policy }))
 }
 
 /// Handles a [`Poll`].

@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Config, Cpr, RelyingParty, TlsMode};
+use super::{Config, Cpr, RelyingParty, TlsMode, Version};
 
 /// Whether the server may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +61,7 @@ impl Config {
         self.check_tls(&mut found);
         self.check_limits(&mut found);
         self.check_protocol(&mut found);
+        self.check_app(&mut found);
         self.check_relying_parties(&mut found);
         found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         found
@@ -307,6 +308,31 @@ impl Config {
             found.push(Finding::error(
                 "approval.lifetime_seconds",
                 "must be 10 to 180",
+            ));
+        }
+    }
+
+    fn check_app(&self, found: &mut Vec<Finding>) {
+        let app = &self.app;
+        for (setting, text) in [
+            ("app.recommended", &app.recommended),
+            ("app.required", &app.required),
+            ("app.refused_below", &app.refused_below),
+        ] {
+            if !text.is_empty() && Version::parse(text).is_none() {
+                found.push(Finding::error(setting, "must be a version such as 1.4.0"));
+            }
+        }
+        if !app.required_from.is_empty() && app.required_from().is_none() {
+            found.push(Finding::error(
+                "app.required_from",
+                "must be Unix seconds or a date such as 2027-01-15T08:00:00Z",
+            ));
+        }
+        if app.required.is_empty() != app.required_from.is_empty() {
+            found.push(Finding::error(
+                "app.required",
+                "and app.required_from belong together: set both or none",
             ));
         }
     }

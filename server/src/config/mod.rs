@@ -7,6 +7,7 @@
 //!
 //! Each setting with its default, unit and variable stands in [`settings::SETTINGS`], from which [`Config::example`]
 //! writes the commented file; a test holds the two together.
+mod app_versions;
 mod check;
 mod example;
 mod load;
@@ -14,6 +15,7 @@ pub mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use app_versions::{AppVersions, Version};
 pub use check::{Finding, Severity};
 pub use load::ConfigError;
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub pin: Pin,
     /// Approvals and browser binding.
     pub approval: Approval,
+    /// Which versions of the app are served.
+    pub app: AppVersions,
     /// OpenID Connect lifetimes.
     pub oidc: Oidc,
     /// The administration interface.

@@ -67,6 +67,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "approval",
         "Approvals and the binding of a browser to a phone.",
     ),
+    (
+        "app",
+        "Which versions (major.minor.patch) of the app are served; \"\" turns a rule off.",
+    ),
     ("oidc", "OpenID Connect."),
     ("admin", "The administration interface."),
     ("log", "Logs: JSON lines on standard error."),
@@ -139,6 +143,12 @@ settings! {
         "poll_token_seconds" Number "Life of the token that a phone polls with, seconds."
         "long_poll_seconds" Number "How long a poll may wait, seconds; below limits.request_seconds."
         "software_keys_high" Switch "Test environments only: software keys count as High."
+    }
+    "app" {
+        "recommended" Text "Older versions are told that a newer one is recommended."
+        "required" Text "Older versions are told that a newer one is required from app.required_from on, and refused then."
+        "required_from" Text "When app.required is required: Unix seconds, or a date such as 2027-01-15T08:00:00Z."
+        "refused_below" Text "Older versions are refused."
     }
     "oidc" {
         "par_seconds" Number "Life of a pushed authorisation request, seconds."

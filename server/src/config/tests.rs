@@ -254,3 +254,21 @@ fn paths_start_at_the_file_and_the_data_folder() {
     );
     assert_eq!(config.public_host().as_deref(), Some("localhost"));
 }
+
+#[test]
+fn versions_of_the_app_are_checked() {
+    let good = parse("[app]\nrecommended = \"1.2.0\"\nrequired = \"1.0.0\"\nrequired_from = 2027-01-15T08:00:00Z");
+    assert_eq!(errors(&good), Vec::<String>::new());
+    assert_eq!(good.app.required_from(), Some(1_800_000_000));
+    let variables = [("GODKEND_APP_REQUIRED", "1.0.0"), ("GODKEND_APP_REQUIRED_FROM", "1800000000")];
+    assert_eq!(with_env("", &variables).unwrap().app.required_from(), Some(1_800_000_000));
+    for bad in [
+        "recommended = \"1.2\"",
+        "refused_below = \"v1.0.0\"",
+        "required = \"1.0.0\"",
+        "required_from = 5",
+        "required = \"1.0.0\"\nrequired_from = \"soon\"",
+    ] {
+        assert_eq!(errors(&parse(&format!("[app]\n{bad}"))).len(), 1, "{bad}");
+    }
+}

@@ -5,6 +5,7 @@ use godkend_protocol::crypto::{p256_from_seed, p256_public, p256_sign};
 use godkend_protocol::keyset::HpkePublic;
 use godkend_protocol::merkle::{LeafNodes, inclusion_proof, salted_leaf};
 use godkend_protocol::messages::approval::{RelyingParty, ratchet_hash};
+use godkend_protocol::suite::PqSigner;
 use godkend_protocol::types::{LogPosition, SecurityLevel, Suite};
 
 use super::*;
@@ -40,7 +41,16 @@ fn root() -> Root {
     Root { environment: ENVIRONMENT.to_owned(), url: "https://localhost".to_owned(), key: Key::new("root").1, pq_key: None }
 }
 
+fn pq(seed: u8) -> PqSigner {
+    PqSigner::from_seed(&Secret([seed; 32]))
+}
+
 fn key_set(expires: i64) -> Blob {
+    key_set_with(expires, None)
+}
+
+/// With the root's and the log's post-quantum keys.
+fn key_set_with(expires: i64, pq: Option<(&PqSigner, &PqSigner)>) -> Blob {
     let set = KeySet {
         number: 1,
         issued: 0,
@@ -50,10 +60,10 @@ fn key_set(expires: i64) -> Blob {
         log_keys: vec![Key::new("log").1],
         hpke_keys: vec![HpkePublic { suite: Suite::P256, public: Blob(vec![4; 65]) }],
         suites: vec![Suite::P256],
-        log_pq_key: None,
+        log_pq_key: pq.map(|(_, log)| log.public()),
     };
     let root = Key::new("root");
-    let signed = SignedKeySet::sign(&set, ENVIRONMENT, &root.1, |tbs| Some(root.sign(tbs)), None).unwrap();
+    let signed = SignedKeySet::sign(&set, ENVIRONMENT, &root.1, |tbs| Some(root.sign(tbs)), pq.map(|(root, _)| root)).unwrap();
     Blob(cbor::encode(&signed))
 }
 
@@ -211,6 +221,32 @@ fn another_root_or_an_expired_key_set_fails() {
     let mut expired = file([0, 1, 2]);
     expired.key_sets = vec![key_set(1_000)];
     assert_eq!(judge(&expired), Err(EvidenceError::Challenge));
+}
+
+#[test]
+fn under_a_post_quantum_root_the_checkpoint_has_both_lines() {
+    let (root_pq, log_pq) = (pq(1), pq(2));
+    let root = Root { pq_key: Some(root_pq.public()), ..root() };
+    let mut file = file([0, 1, 2]);
+    file.key_sets = vec![key_set_with(10_000, Some((&root_pq, &log_pq)))];
+    let judge = |file: &EvidenceFile| verify(&cbor::encode(file), &root).map(|shown| shown.at);
+    assert_eq!(judge(&file), Err(EvidenceError::Checkpoint));
+    let classic = checkpoint::parse(file.checkpoint.as_bytes()).unwrap();
+    let (origin, body) = (classic.checkpoint.origin().unwrap(), classic.checkpoint.to_note_body().unwrap());
+    let line = |signer: &PqSigner, key: &PqSigner| NoteSignature {
+        key_hash: key_hash(&origin, CheckpointAlgorithm::MlDsa65, &key.public().0),
+        signature: signer.sign(body.as_bytes()).unwrap().0,
+        name: origin.clone(),
+    };
+    let mut with = |lines: &[NoteSignature]| {
+        file.checkpoint = signed_note(&body, lines);
+        judge(&file)
+    };
+    let es256 = classic.signatures[0].clone();
+    assert_eq!(with(&[es256.clone(), line(&log_pq, &log_pq)]), Ok(1_005));
+    assert_eq!(with(&[line(&log_pq, &log_pq)]), Err(EvidenceError::Checkpoint), "ES256 is missing");
+    assert_eq!(with(&[es256.clone(), line(&root_pq, &log_pq)]), Err(EvidenceError::Checkpoint), "forged");
+    assert_eq!(with(&[es256, line(&root_pq, &root_pq)]), Err(EvidenceError::Checkpoint), "another key");
 }
 
 #[test]

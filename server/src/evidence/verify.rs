@@ -4,7 +4,7 @@ use std::fmt;
 
 use godkend_protocol::bytes::{Blob, Hash32, Id, PublicKey};
 use godkend_protocol::cbor::{self, CborError};
-use godkend_protocol::checkpoint::{self, Checkpoint};
+use godkend_protocol::checkpoint::{self, Checkpoint, CheckpointAlgorithm};
 use godkend_protocol::cose::{Received, Role};
 use godkend_protocol::crypto;
 use godkend_protocol::keyset::{KeySet, Root, SignedKeySet};
@@ -166,7 +166,8 @@ fn check_answer(answer: &Answer, challenge: &Challenge, hash: &Hash32) -> Result
     if belongs { Ok(()) } else { Err(EvidenceError::Answer) }
 }
 
-/// The checkpoint, every line of which must be a known key's.
+/// The checkpoint, every line of which must be a known key's: ES256 always, and ML-DSA-65 under a root that has a
+/// post-quantum key.
 fn own_checkpoint(note: &str, sets: &[KeySet], root: &Root) -> Result<Checkpoint, EvidenceError> {
     let parse = || checkpoint::parse(note.as_bytes()).map_err(|_| EvidenceError::Checkpoint);
     let origin = parse()?.checkpoint.origin().map_err(|_| EvidenceError::Checkpoint)?;
@@ -179,9 +180,16 @@ fn own_checkpoint(note: &str, sets: &[KeySet], root: &Root) -> Result<Checkpoint
             let known: Vec<_> = verifiers.iter().map(known).collect();
             let unverified = parse().ok()?;
             let all_known = unverified.signatures.iter().all(|line| known.contains(&line.key_hash));
+            let signed = |algorithm| {
+                let own = verifiers.iter().zip(&known).filter(|(verifier, _)| verifier.algorithm == algorithm);
+                let lines = &unverified.signatures;
+                own.into_iter().any(|(_, hash)| lines.iter().any(|line| line.name == origin && line.key_hash == *hash))
+            };
+            let whole = signed(CheckpointAlgorithm::Es256)
+                && (root.pq_key.is_none() || signed(CheckpointAlgorithm::MlDsa65));
             let checkpoint = believe(unverified, &verifiers).ok()?;
             let in_time = i64::try_from(checkpoint.time).is_ok_and(|time| time < set.expires);
-            (all_known && in_time && checkpoint.environment == root.environment).then_some(checkpoint)
+            (all_known && whole && in_time && checkpoint.environment == root.environment).then_some(checkpoint)
         })
         .ok_or(EvidenceError::Checkpoint)
 }

@@ -1,6 +1,7 @@
 //! The phone's API: `POST /phone/v1/<path>`, deterministic CBOR in and out; and `GET /phone/v1/keys`.
 
 pub mod request;
+pub mod version;
 
 use std::sync::Arc;
 

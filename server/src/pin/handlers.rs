@@ -16,17 +16,19 @@ use godkend_protocol::messages::pin::{
 };
 use godkend_protocol::opaque::{KE1_LEN, REGISTRATION_REQUEST_LEN};
 use godkend_protocol::types::Factor;
+use serde_json::json;
 
-use super::{check_enrol, credential, debit};
+use super::{check_enrol, credential, debit, status};
 use crate::activation::stage_now;
 use crate::app::App;
+use crate::approval::reset_of;
 use crate::audit::AuditEntry;
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::history::{self, About};
 use crate::phone::request::{payload_hash, signed_enrolling};
 use crate::phone::{Call, PhoneRouter, reply, route};
-use crate::records::{Device, Enrolment, Entry, Exchange};
+use crate::records::{Device, Enrolment, EnrolmentKind, Entry, Exchange, PinRecord};
 
 /// Registrations of one device in a minute: more are no person choosing a PIN.
 const REGISTRATIONS_PER_MINUTE: u32 = 10;
@@ -88,32 +90,39 @@ async fn enrol_attempt(app: &App, request: &PinEnrolRequest) -> Result<Vec<u8>, 
     let mut enrolment = enrolment_of(app, &caller.device.doc, id, &context).await?;
     let record = check_enrol(app, request, &caller.device.doc, &context)?;
     let now = app.now();
-    let same = |device: &Device| {
-        device.pin.as_ref().is_some_and(|pin| pin.key == record.key && pin.record == record.record)
-    };
+    let is_it = |pin: &PinRecord| pin.key == record.key && pin.record == record.record;
+    let same = caller.device.doc.pin.as_ref().is_some_and(is_it) || enrolment.doc.pin.as_ref().is_some_and(is_it);
     match stage_now(&enrolment.doc, now) {
         Some(Stage::ChoosePin) => {}
         // A retry: it is there already.
-        Some(Stage::Finish | Stage::Waiting { .. } | Stage::Active) if same(&caller.device.doc) => {
-            return Ok(reply(&Done {}));
-        }
+        Some(Stage::Finish | Stage::Waiting { .. } | Stage::Active) if same => return Ok(reply(&Done {})),
         Some(Stage::Finish | Stage::Waiting { .. } | Stage::Active) => return Err(Code::OperationRefused.into()),
         Some(Stage::Digits) => return Err(Code::DigitsPending.into()),
         Some(Stage::Void) | None => return Err(Code::ActivationExpired.into()),
     }
     let device = &mut caller.device.doc;
-    let entry = AuditEntry::PinEnrolled {
-        device: device.id,
-        account: device.account,
-        key: record.key,
-        record: crypto::sha256(&[&record.record.0]),
-        at: now,
-    };
-    device.pin = Some(record);
-    enrolment.doc.stage = Some(Stage::Finish);
     let account = device.account;
+    enrolment.doc.stage = Some(Stage::Finish);
     let mut changes = Changes::new();
-    changes.update(&caller.device).update(&enrolment).log(&entry);
+    match enrolment.doc.kind {
+        EnrolmentKind::Activation => {
+            changes.log(&AuditEntry::PinEnrolled {
+                device: device.id,
+                account,
+                key: record.key,
+                record: crypto::sha256(&[&record.record.0]),
+                at: now,
+            });
+            device.pin = Some(record);
+            changes.update(&caller.device);
+        }
+        // The old PIN stays until the new one has finished the reset: one that becomes void has changed nothing.
+        EnrolmentKind::PinReset => {
+            enrolment.doc.pin = Some(record);
+            changes.unchanged(&caller.device);
+        }
+    }
+    changes.update(&enrolment);
     changes.commit(&*app.store).await?;
     app.log.wake();
     app.wake.all(account);
@@ -139,11 +148,17 @@ async fn start_attempt(
     if claimed.device != device.id || challenge_hash(challenge.payload()) != start.challenge {
         return Err(Code::ChallengeInvalid.into());
     }
-    let pin = device.pin.as_mut().ok_or(Code::PinMissing)?;
+    let mut reset = reset_of(app, device, claimed.operation.as_ref()).await?;
+    let highest = device.pin.as_ref().map_or(0, |pin| pin.last_exchange);
+    let pin = match &mut reset {
+        Some(reset) => reset.doc.pin.as_mut(),
+        None => device.pin.as_mut(),
+    };
+    let pin = pin.ok_or(Code::PinMissing)?;
     if let Some(open) = pin.exchange.as_ref().filter(|open| open.start == hash) {
         return Ok(open.reply.0.clone());
     }
-    if start.exchange <= pin.last_exchange {
+    if start.exchange <= pin.last_exchange.max(highest) {
         return Err(Code::PinExchangeClosed.into());
     }
     if !claimed.factors.contains(&Factor::Pin) {
@@ -156,6 +171,8 @@ async fn start_attempt(
     if start.ke1.0.len() != KE1_LEN {
         return Err(Code::Malformed.into());
     }
+    let before = status(pin, &app.config.pin, now);
+    let unproved = pin.exchange.is_some();
     let if_wrong = debit(pin, &app.config.pin, now)?;
     let secrets = app.keys.opaque.get(&pin.seed).ok_or(Code::Internal)?;
     // KE2 leaves this function only with the commit that holds its debit.
@@ -171,10 +188,28 @@ async fn start_attempt(
         reply: answer.clone().into(),
         state: started.state,
     });
-    let entry = AuditEntry::PinDebited { device: device.id, debits: pin.debits, exchange: start.exchange, at: now };
-    let (account, id) = (device.account, device.id);
+    let (account, id, debits, exchange) = (device.account, device.id, pin.debits, start.exchange);
     let mut changes = Changes::new();
-    changes.update(&caller.device).log(&entry);
+    match &reset {
+        Some(reset) => {
+            // No start is taken twice, whichever PIN is the device's in the end.
+            if let Some(old) = &mut device.pin {
+                old.last_exchange = exchange;
+            }
+            let enrolment = reset.doc.id;
+            changes.update(reset);
+            changes.log(&AuditEntry::ResetPinTried { enrolment, device: id, debits, exchange, at: now });
+        }
+        None => {
+            changes.log(&AuditEntry::PinDebited { device: id, debits, exchange, at: now });
+        }
+    }
+    changes.update(&caller.device);
+    if unproved {
+        // The phone learned from KE2 that the PIN was wrong, or was stopped: nobody proved that try.
+        let about = About::device(id).with(json!({ "tries_left": before.tries_left, "dead": before.dead }));
+        history::add(&mut changes, app, account, "pin_wrong", about);
+    }
     if if_wrong.dead {
         // The ninth try: if it fails, the PIN is dead, and the person should know from when.
         history::add(&mut changes, app, account, "pin_last_try", About::device(id));

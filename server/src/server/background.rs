@@ -1,4 +1,4 @@
-//! What the server does by itself: purging what has expired, and settling enrolments whose time has come.
+//! What the server does by itself: purging what has expired, and settling enrolments and requests whose time has come.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,10 @@ pub(super) async fn run(app: Arc<App>) {
         if let Err(error) = crate::activation::sweep(&app).await {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(error, "the sweep of enrolments will be tried again");
+        }
+        if let Err(error) = crate::approval::sweep(&app).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "the sweep of requests will be tried again");
         }
         // The first purge comes after the first sweep, which may still need what has expired.
         if round.is_multiple_of(PURGE_EVERY) {

@@ -6,7 +6,7 @@ use godkend_protocol::types::Payment;
 use serde_json::Value;
 
 use super::texts::{self, Texts};
-use super::{SCRIPT_PATH, STYLE_PATH};
+use super::{ICON_PATH, SCRIPT_PATH, STYLE_PATH};
 use crate::error::ApiError;
 use crate::oidc::error::OidcError;
 use crate::oidc::records::{Language, Login};
@@ -20,15 +20,14 @@ pub(super) fn login(login: &Login, transaction: &Transaction, state: &Value) -> 
     let asked = asked(t, transaction);
     let messages = serde_json::json!({
         "waiting": t.waiting, "opened": t.opened, "approved": t.approved, "denied": t.denied, "reported": t.denied,
-        "expired": t.expired, "lost": t.lost, "seconds_left": t.seconds_left,
+        "expired": t.expired, "lost": t.lost, "failed": t.failed, "seconds_left": t.seconds_left,
     });
     let body = format!(
         r#"<main id="login" data-id="{id}" data-state="{state}" data-texts="{messages}">
 <h1>{name} {asks}</h1>
 {asked}
 <p class="warn">{warn}</p>
-<p id="status" role="status" aria-live="polite">{waiting}</p>
-<p id="left"></p>
+<div id="progress"><p id="status" role="status" aria-live="polite">{waiting}</p><p id="left"></p></div>
 <p id="problem" role="alert" hidden></p>
 <section id="remembered" hidden><p>{remembered}</p></section>
 <section id="number-box" aria-live="polite" hidden><p>{number}</p><p id="number" class="digits"></p></section>
@@ -160,8 +159,9 @@ fn page(status: StatusCode, t: &Texts, title: &str, body: &str) -> Response {
     let page = format!(
         r#"<!doctype html>
 <html lang="{tag}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex"><title>{title} – Godkend</title><link rel="stylesheet" href="{STYLE_PATH}"></head>
+<meta name="robots" content="noindex"><title>{title} – Godkend</title><link rel="icon" href="{ICON_PATH}" type="image/svg+xml"><link rel="stylesheet" href="{STYLE_PATH}"></head>
 <body>
+<header><img src="{ICON_PATH}" alt="" width="28" height="28">Godkend</header>
 {body}
 </body></html>
 "#

@@ -10,6 +10,7 @@
   let frames = [];
   // What the server's clock shows before this page's own, in milliseconds.
   let serverAhead = 0;
+  let connected = true;
   let over = false;
   let cancelling = false;
 
@@ -33,12 +34,20 @@
     }
   };
 
+  const tell = () => {
+    const text = (connected ? texts[state.state] : texts.lost) || '';
+    // What is written again is read aloud again; and a page that is left ends its requests, which is no lost network.
+    if (el('status').textContent !== text && (connected || !over)) {
+      el('status').textContent = text;
+    }
+  };
+
   const show = () => {
     if (cancelling || over) {
       return;
     }
     const waiting = state.state === 'waiting';
-    el('status').textContent = texts[state.state] || '';
+    tell();
     el('scan').hidden = !waiting;
     el('other').hidden = !waiting;
     el('remembered').hidden = !(waiting && state.remembered);
@@ -64,7 +73,17 @@
     const options = body === undefined ? {} : {
       method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body),
     };
-    const reply = await fetch(base + path, options);
+    let reply;
+    try {
+      reply = await fetch(base + path, options);
+      connected = true;
+    } catch (error) {
+      connected = false;
+      error.told = texts.lost;
+      throw error;
+    } finally {
+      tell();
+    }
     const json = await reply.json().catch(() => ({}));
     if (!reply.ok) {
       const error = new Error(json.message || String(reply.status));
@@ -88,9 +107,6 @@
           problem(error.told);
           return;
         }
-        if (!error.status) {
-          el('status').textContent = texts.lost;
-        }
         await sleep(2000);
       }
     }
@@ -103,7 +119,6 @@
     const frame = frameAt(thisSecond());
     if (frame) {
       draw(el('qr'), frame.svg);
-      el('qr').dataset.link = frame.text;
     } else {
       el('qr').replaceChildren();
     }
@@ -142,7 +157,7 @@
       try {
         then(await ask(path, body()));
       } catch (error) {
-        problem(error.told || error.message);
+        problem(error.told || texts.failed);
       }
     });
   };
@@ -150,6 +165,7 @@
   submit('user-id-form', '/user-id', () => ({ user_id: el('user-id').value }), (reply) => {
     state.number = reply.number;
     state.number_spaced = reply.number_spaced;
+    state.expires_in = reply.expires_in;
     show();
     el('number-box').scrollIntoView({ block: 'nearest' });
   });
@@ -165,7 +181,7 @@
       el('offline-box').hidden = false;
       el('offline-box').scrollIntoView({ block: 'nearest' });
     } catch (error) {
-      problem(error.told || error.message);
+      problem(error.told || texts.failed);
     }
   });
 
@@ -180,7 +196,7 @@
       leave((await ask('/cancel', {})).finish);
     } catch (error) {
       cancelling = false;
-      problem(error.told || error.message);
+      problem(error.told || texts.failed);
     }
   });
 

@@ -26,8 +26,10 @@ use crate::app::App;
 
 const SCRIPT: &str = include_str!("login.js");
 const STYLE: &str = include_str!("style.css");
+const ICON: &str = include_str!("icon.svg");
 const SCRIPT_PATH: &str = "/assets/login.js";
 const STYLE_PATH: &str = "/assets/style.css";
+const ICON_PATH: &str = "/assets/icon.svg";
 
 /// No inline script or style, nothing from other origins, no framing (design: the address bar shows the provider).
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -49,6 +51,7 @@ pub fn routes(app: Arc<App>) -> Router {
         .route("/block", get(block::page).post(block::submit))
         .route(SCRIPT_PATH, get(async || asset(SCRIPT, "text/javascript; charset=utf-8")))
         .route(STYLE_PATH, get(async || asset(STYLE, "text/css; charset=utf-8")))
+        .route(ICON_PATH, get(async || asset(ICON, "image/svg+xml")))
         .with_state(app.clone())
         .layer(middleware::from_fn(protect));
     crate::ops::request::limit_body(router, app.config.limits.form_bytes)

@@ -15,12 +15,13 @@ pub(crate) struct Ask {
     pub(crate) level: &'static str,
     pub(crate) text: Option<&'static str>,
     pub(crate) payment: Option<Value>,
+    pub(crate) language: Option<&'static str>,
 }
 
 impl Ask {
     /// A login at the bank, at Substantial.
     pub(crate) fn login() -> Self {
-        Self { client: "netbank", level: "Substantial", text: Some("Log på Netbank"), payment: None }
+        Self { client: "netbank", level: "Substantial", text: Some("Log på Netbank"), payment: None, language: None }
     }
 
     pub(crate) fn at(mut self, level: &'static str) -> Self {
@@ -58,6 +59,7 @@ impl Ask {
         if let Some(payment) = &self.payment {
             parameters.push(("authorization_details", json!([payment]).to_string()));
         }
+        parameters.extend(self.language.map(|language| ("ui_locales", language.to_owned())));
         parameters
     }
 }

@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use async_trait::async_trait;
+use godkend_client::clock::{Clock, SystemClock};
 use godkend_client::entropy::Entropy;
 use godkend_client::software_keys::{BiometricPrompt, Persona, SoftwareKeys, Touch};
 use godkend_client::state::{StateStore, StoreError};
-use godkend_client::{Client, ClientConfig, TransportConfig};
+use godkend_client::{Client, ClientConfig, Surroundings, TransportConfig};
 use godkend_core::{
-    Approval, Command, Config, Failure, HistoryEvent, IdentityId, Outcome, Pin, RequestView, WaitingRequest,
+    Approval, Command, Config, Failure, HistoryEvent, IdentityId, Now, Outcome, Pin, RequestView, WaitingRequest,
 };
 use godkend_protocol::codes::Code;
 use godkend_protocol::keyset::Root;
@@ -112,6 +113,12 @@ impl Phone {
         let store = Arc::new(Shelf::default());
         let client = open(&config, &store, &keys).await;
         Self { client, keys, store, finger, config }
+    }
+
+    /// The same phone after its app was closed and opened, with a clock that is wrong by so many seconds.
+    pub(crate) async fn reopened_with_clock(self, wrong_by: i64) -> Self {
+        let client = open_with_clock(&self.config, &self.store, &self.keys, WrongClock { clock: SystemClock::start(), wrong_by }).await;
+        Self { client, ..self }
     }
 
     /// The same phone after its app was closed and opened.
@@ -239,15 +246,35 @@ impl Phone {
     }
 }
 
+struct WrongClock {
+    clock: SystemClock,
+    wrong_by: i64,
+}
+
+impl Clock for WrongClock {
+    fn now(&self) -> Now {
+        let right = self.clock.now();
+        Now { wall: right.wall + self.wrong_by, ..right }
+    }
+}
+
 async fn open(config: &Config, store: &Arc<Shelf>, keys: &Arc<SoftwareKeys>) -> Client {
-    Client::open(ClientConfig {
+    open_with_clock(config, store, keys, SystemClock::start()).await
+}
+
+async fn open_with_clock(
+    config: &Config,
+    store: &Arc<Shelf>,
+    keys: &Arc<SoftwareKeys>,
+    clock: impl Clock + 'static,
+) -> Client {
+    let parts = ClientConfig {
         core: config.clone(),
         store: store.clone(),
         keys: keys.clone(),
         transport: TransportConfig::default(),
-    })
-    .await
-    .unwrap()
+    };
+    Client::open_in(parts, Surroundings { clock: Arc::new(clock), entropy: Entropy::system() }).await.unwrap()
 }
 
 pub(crate) fn with_pin(pin: &str) -> Approval {

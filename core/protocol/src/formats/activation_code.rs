@@ -4,7 +4,6 @@
 
 use super::base32;
 use crate::bytes::{Fixed, Secret};
-use crate::crypto;
 
 /// Names an activation: 40 bits.
 pub type ActivationName = Fixed<5>;
@@ -88,6 +87,7 @@ const fn times_alpha(element: u8) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto;
 
     const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 

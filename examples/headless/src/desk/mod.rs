@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 use crate::http;
 use crate::json::Citizen;
 use crate::problem::Problem;
-use crate::secret::SecretText;
 use crate::rp::browser::server_problem;
+use crate::secret::SecretText;
 
 /// A desk that is open.
 pub(crate) struct Desk {

@@ -60,9 +60,11 @@ pub(crate) async fn resume(phone: &Phone) -> Result<Exit, Problem> {
         return Ok(Exit::Network);
     }
     let enrolling = |standing| matches!(standing, IdentityStanding::Enrolling(_) | IdentityStanding::ResettingPin(_));
-    let person = phone.client.identities().into_iter().find(|person| {
-        phone.person.is_none_or(|wanted| wanted == person.id) && enrolling(person.standing)
-    });
+    let person = phone
+        .client
+        .identities()
+        .into_iter()
+        .find(|person| phone.person.is_none_or(|wanted| wanted == person.id) && enrolling(person.standing));
     match person {
         Some(person) => finish(&Phone { person: Some(person.id), ..phone.again() }).await,
         None => {
@@ -114,7 +116,9 @@ pub(crate) async fn await_digits(phone: &Phone) -> Result<Stage, Problem> {
     loop {
         match phone.run(Command::Enrolment { identity: phone.person, wait }).await? {
             Outcome::Stage(Stage::Digits) => {
-                phone.out.progress("Venter på, at tallene bliver skrevet ind ...", "Waiting for the digits to be typed ...");
+                phone
+                    .out
+                    .progress("Venter på, at tallene bliver skrevet ind ...", "Waiting for the digits to be typed ...");
                 wait = 25;
             }
             Outcome::Stage(stage) => {

@@ -75,8 +75,7 @@ pub(crate) async fn shown(phone: &Phone, view: &RequestView, options: &Options) 
         Decision::Deny | Decision::Report => {
             let reported = decision == Decision::Report;
             let request = view.id;
-            let command =
-                if reported { Command::ReportFraud { request } } else { Command::Deny { request } };
+            let command = if reported { Command::ReportFraud { request } } else { Command::Deny { request } };
             phone.run(command).await?;
             phone.out.report(&Report::Refused { reported });
             // A refusal that was ordered is a success; one that was chosen is what a script must hear of.
@@ -87,7 +86,8 @@ pub(crate) async fn shown(phone: &Phone, view: &RequestView, options: &Options) 
 
 async fn ask(phone: &Phone, view: &RequestView) -> Result<(Decision, Option<With>), Problem> {
     let language = phone.out.language();
-    let mut options = vec![(language.pick("Godkend med PIN-kode", "Approve with the PIN"), Decision::Approve, Some(With::Pin))];
+    let mut options =
+        vec![(language.pick("Godkend med PIN-kode", "Approve with the PIN"), Decision::Approve, Some(With::Pin))];
     if view.factors.contains(&Factor::Biometric) {
         let text = language.pick("Godkend med fingeraftryk", "Approve with a finger");
         options.push((text, Decision::Approve, Some(With::Biometric)));

@@ -5,9 +5,9 @@ use std::path::Path;
 use godkend_core::{Approval, Command, Failure, Outcome};
 use godkend_protocol::messages::device::Overview;
 
+use super::Phone;
 use super::decide::{With, approval};
 use super::requests::parse_id;
-use super::Phone;
 use crate::ask;
 use crate::exit::Exit;
 use crate::json::{Person, Report};

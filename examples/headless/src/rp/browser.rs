@@ -219,7 +219,8 @@ impl Browser {
 
     async fn json<T: DeserializeOwned>(&self, response: Response) -> Result<T, Problem> {
         let status = response.status();
-        let json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+        let json =
+            response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
         let body = response.bytes().await.map_err(|error| http::network(self.origin.as_str(), &error))?;
         if status.is_success() && json {
             return serde_json::from_slice(&body).map_err(|_| odd());
@@ -228,8 +229,7 @@ impl Browser {
     }
 
     async fn send(&mut self, request: RequestBuilder) -> Result<Response, Problem> {
-        let cookies: Vec<String> =
-            self.cookies.iter().map(|(name, value)| format!("{name}={}", &**value)).collect();
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={}", &**value)).collect();
         let mut request = request.header("User-Agent", USER_AGENT);
         if !cookies.is_empty() {
             let mut value = reqwest::header::HeaderValue::from_str(&cookies.join("; ")).map_err(|_| odd())?;
@@ -298,11 +298,9 @@ fn location(response: &Response) -> Result<String, Problem> {
     let status = response.status();
     let redirect = matches!(status, StatusCode::SEE_OTHER | StatusCode::FOUND | StatusCode::TEMPORARY_REDIRECT);
     let value = response.headers().get(LOCATION).filter(|_| redirect).and_then(|value| value.to_str().ok());
-    value.map(str::to_owned).ok_or_else(|| {
-        Problem::OpenId {
-            error: "login_refused".to_owned(),
-            description: format!("The login page answered with HTTP {} and no way on.", status.as_u16()),
-        }
+    value.map(str::to_owned).ok_or_else(|| Problem::OpenId {
+        error: "login_refused".to_owned(),
+        description: format!("The login page answered with HTTP {} and no way on.", status.as_u16()),
     })
 }
 

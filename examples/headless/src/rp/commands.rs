@@ -10,8 +10,8 @@ use super::openid::{Ask, RelyingParty};
 use super::token::Claims;
 use crate::ask;
 use crate::exit::Exit;
-use crate::http;
 use crate::home::RelyingPartyFile;
+use crate::http;
 use crate::json::{LoginStarted, Report};
 use crate::language::countdown;
 use crate::output::Output;
@@ -235,7 +235,13 @@ struct Drawing {
 }
 
 impl Drawing {
-    async fn draw(&mut self, browser: &mut Browser, page: &LoginPage, out: &Output, on_screen: bool) -> Result<(), Problem> {
+    async fn draw(
+        &mut self,
+        browser: &mut Browser,
+        page: &LoginPage,
+        out: &Output,
+        on_screen: bool,
+    ) -> Result<(), Problem> {
         let frames = match browser.frames(page).await {
             Ok(frames) => frames,
             // Opened in the meantime: there is nothing more to draw.

@@ -100,11 +100,7 @@ impl RelyingParty {
     ///
     /// # Errors
     /// [`Problem::NoNetwork`], and [`Problem::Untrusted`] for a description of somebody else.
-    pub(crate) async fn discover(
-        client: reqwest::Client,
-        url: &str,
-        file: RelyingPartyFile,
-    ) -> Result<Self, Problem> {
+    pub(crate) async fn discover(client: reqwest::Client, url: &str, file: RelyingPartyFile) -> Result<Self, Problem> {
         let issuer = url.trim_end_matches('/').to_owned();
         let address = format!("{issuer}/.well-known/openid-configuration");
         let provider: Provider = read(client.get(address), &issuer).await?;
@@ -155,7 +151,8 @@ impl RelyingParty {
     /// # Errors
     /// [`Problem::OpenId`] for a refusal, [`Problem::Token`] for an answer that does not hold.
     pub(crate) async fn finish(&self, started: &Started, back: &Url) -> Result<Claims, Problem> {
-        let find = |wanted: &str| back.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
+        let find =
+            |wanted: &str| back.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
         if find("state").as_deref() != Some(started.state.as_str()) {
             return Err(Problem::Token("the browser came back with another state".to_owned()));
         }
@@ -243,8 +240,9 @@ impl RelyingParty {
         // RFC 6749, section 2.3.1: both halves are form-encoded first.
         let pair = Zeroizing::new(format!("{}:{}", encode(&self.file.client_id), encode(&self.file.client_secret)));
         let basic = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
-        let mut value = reqwest::header::HeaderValue::from_str(&basic)
-            .map_err(|_| Problem::usage("Klientens hemmelighed kan ikke sendes.", "The client's secret cannot be sent."))?;
+        let mut value = reqwest::header::HeaderValue::from_str(&basic).map_err(|_| {
+            Problem::usage("Klientens hemmelighed kan ikke sendes.", "The client's secret cannot be sent.")
+        })?;
         value.set_sensitive(true);
         read(self.client.post(url).header(reqwest::header::AUTHORIZATION, value).form(form), &self.issuer).await
     }
@@ -254,7 +252,8 @@ async fn read<T: serde::de::DeserializeOwned>(request: reqwest::RequestBuilder, 
     let response = request.send().await.map_err(|error| http::network(issuer, &error))?;
     let status = response.status();
     let body = response.bytes().await.map_err(|error| http::network(issuer, &error))?;
-    let odd = || Problem::Untrusted(format!("the provider answered with HTTP {} and no JSON of its own", status.as_u16()));
+    let odd =
+        || Problem::Untrusted(format!("the provider answered with HTTP {} and no JSON of its own", status.as_u16()));
     if status.is_success() {
         return serde_json::from_slice(&body).map_err(|_| odd());
     }
@@ -325,7 +324,10 @@ mod tests {
         let text = STANDARD.decode(idp["reference_text"].as_str().unwrap()).unwrap();
         assert_eq!(String::from_utf8(text).unwrap(), "Faktura 17 æ");
         let details: Value = serde_json::from_str(find("authorization_details").unwrap()).unwrap();
-        assert_eq!(details, json!([{"type": "godkend_payment", "amount": "1250.00", "currency": "DKK", "payee": "Elselskabet"}]));
+        assert_eq!(
+            details,
+            json!([{"type": "godkend_payment", "amount": "1250.00", "currency": "DKK", "payee": "Elselskabet"}])
+        );
         assert!(parameters(&Ask::default(), Language::Da).iter().all(|(name, _)| *name != "idp_params"));
     }
 }

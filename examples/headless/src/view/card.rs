@@ -1,6 +1,6 @@
 //! A card with a frame, as wide as a phone is in a terminal.
 
-use super::Style;
+use super::{Style, clean};
 
 /// Characters between the frame's sides.
 const WIDTH: usize = 52;
@@ -18,13 +18,13 @@ impl Card {
 
     /// A line, cut where the card ends.
     pub(super) fn line(mut self, text: &str) -> Self {
-        self.lines.push((text.to_owned(), false));
+        self.lines.push((one_line(text), false));
         self
     }
 
     /// A line that stands out.
     pub(super) fn bold(mut self, text: &str) -> Self {
-        self.lines.push((text.to_owned(), true));
+        self.lines.push((one_line(text), true));
         self
     }
 
@@ -35,7 +35,7 @@ impl Card {
 
     /// As many lines as it takes.
     pub(super) fn wrapped(mut self, text: &str) -> Self {
-        for line in wrap(text, WIDTH - 4) {
+        for line in wrap(&one_line(text), WIDTH - 4) {
             self = self.line(&line);
         }
         self
@@ -43,7 +43,7 @@ impl Card {
 
     /// As many lines as it takes, standing out.
     pub(super) fn wrapped_bold(mut self, text: &str) -> Self {
-        for line in wrap(text, WIDTH - 4) {
+        for line in wrap(&one_line(text), WIDTH - 4) {
             self = self.bold(&line);
         }
         self
@@ -63,7 +63,7 @@ impl Card {
     /// A name and its value, side by side.
     pub(super) fn field(mut self, name: &str, value: &str) -> Self {
         let mut first = true;
-        for line in wrap(value, WIDTH - 4 - 12) {
+        for line in wrap(&one_line(value), WIDTH - 4 - 12) {
             let name = if first { name } else { "" };
             self = self.line(&format!("{name:<11} {line}"));
             first = false;
@@ -82,6 +82,10 @@ impl Card {
         out.push_str(&format!("╰{}╯", "─".repeat(WIDTH)));
         out
     }
+}
+
+fn one_line(text: &str) -> String {
+    clean(text).replace('\n', " ")
 }
 
 /// Breaks at spaces, and within a word that is longer than a line: nothing of a request may be cut away.

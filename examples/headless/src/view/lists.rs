@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::request::{is_relying_partys, topic};
 use super::expires;
+use super::request::{is_relying_partys, topic};
 use crate::json::{Browser, Citizen, Device, Line, Person, Pin, Policy, Series, Simulation, Waiting};
 use crate::language::Language;
 
@@ -31,7 +31,14 @@ pub(super) fn people(people: &[Person], pending: bool, language: Language) -> St
         out.push(line);
     }
     if pending {
-        out.push(language.pick("En aktivering venter på svar: godkend resume", "An activation waits for its reply: godkend resume").to_owned());
+        out.push(
+            language
+                .pick(
+                    "En aktivering venter på svar: godkend resume",
+                    "An activation waits for its reply: godkend resume",
+                )
+                .to_owned(),
+        );
     }
     out.join("\n")
 }
@@ -44,7 +51,10 @@ pub(super) fn waiting(requests: &[Waiting], policy: Option<&Policy>, language: L
     for request in requests {
         let time = expires(u64::from(request.expires_in), language);
         let how = if request.locked {
-            language.pick("låst: skriv tallet fra den anden skærm (godkend number)", "locked: type the number on the other screen (godkend number)")
+            language.pick(
+                "låst: skriv tallet fra den anden skærm (godkend number)",
+                "locked: type the number on the other screen (godkend number)",
+            )
         } else {
             language.pick("åbn den (godkend approve)", "open it (godkend approve)")
         };
@@ -52,10 +62,16 @@ pub(super) fn waiting(requests: &[Waiting], policy: Option<&Policy>, language: L
     }
     match policy {
         Some(Policy { state: "recommended", .. }) => {
-            out.push(language.pick("Der er en nyere version af appen.", "There is a newer version of the app.").to_owned());
+            out.push(
+                language.pick("Der er en nyere version af appen.", "There is a newer version of the app.").to_owned(),
+            );
         }
         Some(Policy { required_from: Some(at), .. }) => {
-            out.push(format!("{} {}.", language.pick("Appen skal opdateres senest", "The app must be updated by"), language.time(*at)));
+            out.push(format!(
+                "{} {}.",
+                language.pick("Appen skal opdateres senest", "The app must be updated by"),
+                language.time(*at)
+            ));
         }
         _ => {}
     }
@@ -108,12 +124,20 @@ pub(super) fn devices(devices: &[Device], locked_push: Option<bool>, pin: Option
         let this = if device.this { language.pick(" (denne telefon)", " (this phone)") } else { "" };
         let used = device.last_used.map_or_else(|| language.pick("aldrig", "never").to_owned(), |at| language.time(at));
         out.push(format!("• {}{this} · {} · {state}", device.model, device.platform));
-        out.push(format!("  {} {} · {} {used}", language.pick("Aktiveret", "Activated"), language.time(device.enrolled),
-            language.pick("sidst brugt", "last used")));
+        out.push(format!(
+            "  {} {} · {} {used}",
+            language.pick("Aktiveret", "Activated"),
+            language.time(device.enrolled),
+            language.pick("sidst brugt", "last used")
+        ));
         out.push(format!("  {}", device.id));
     }
     if let Some(pin) = pin {
-        let text = if pin.dead { language.pick("spærret", "blocked").to_owned() } else { format!("{} {}", pin.tries_left, language.pick("forsøg tilbage", "tries left")) };
+        let text = if pin.dead {
+            language.pick("spærret", "blocked").to_owned()
+        } else {
+            format!("{} {}", pin.tries_left, language.pick("forsøg tilbage", "tries left"))
+        };
         out.push(format!("PIN: {text}"));
     }
     if let Some(on) = locked_push {
@@ -129,8 +153,15 @@ pub(super) fn browsers(browsers: &[Browser], language: Language) -> String {
         return language.pick("Ingen browser er husket.", "No browser is remembered.").to_owned();
     }
     let line = |browser: &Browser| {
-        format!("• {} · {} {} · {} {}\n  {}", browser.name, language.pick("husket", "remembered"), language.time(browser.remembered),
-            language.pick("sidst brugt", "last used"), language.time(browser.last_used), browser.id)
+        format!(
+            "• {} · {} {} · {} {}\n  {}",
+            browser.name,
+            language.pick("husket", "remembered"),
+            language.time(browser.remembered),
+            language.pick("sidst brugt", "last used"),
+            language.time(browser.last_used),
+            browser.id
+        )
     };
     browsers.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -138,8 +169,17 @@ pub(super) fn browsers(browsers: &[Browser], language: Language) -> String {
 pub(super) fn citizen(citizen: &Citizen, language: Language) -> String {
     let blocked = if citizen.blocked { language.pick(" · SPÆRRET", " · BLOCKED") } else { "" };
     let magic = citizen.magic.as_deref().map(|magic| format!(" · {magic}")).unwrap_or_default();
-    format!("• {} · {} {} · {} {} · {} {}{magic}{blocked}\n  {}", citizen.name, language.pick("bruger-id", "user id"), citizen.user_id,
-        language.pick("født", "born"), citizen.date_of_birth, language.pick("niveau", "level"), citizen.identity_level, citizen.id)
+    format!(
+        "• {} · {} {} · {} {} · {} {}{magic}{blocked}\n  {}",
+        citizen.name,
+        language.pick("bruger-id", "user id"),
+        citizen.user_id,
+        language.pick("født", "born"),
+        citizen.date_of_birth,
+        language.pick("niveau", "level"),
+        citizen.identity_level,
+        citizen.id
+    )
 }
 
 pub(super) fn citizens(citizens: &[Citizen], language: Language) -> String {
@@ -151,7 +191,9 @@ pub(super) fn citizens(citizens: &[Citizen], language: Language) -> String {
 
 pub(super) fn claims(claims: &Map<String, Value>, remembered: bool, language: Language) -> String {
     let mut out = vec![
-        language.pick("✓ Banken har kontrolleret det underskrevne svar:", "✓ The bank has verified the signed answer:").to_owned(),
+        language
+            .pick("✓ Banken har kontrolleret det underskrevne svar:", "✓ The bank has verified the signed answer:")
+            .to_owned(),
     ];
     for (name, value) in claims {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -194,11 +236,22 @@ pub(super) fn simulation(result: &Simulation, language: Language) -> String {
     let line = |name: &str, series: &Series| {
         format!(
             "{name:<14} {:>7} ok  {:>5} {}  {:>8.1}/s  p50 {:>6} ms  p99 {:>6} ms",
-            series.done, series.failed, language.pick("fejl", "failed"), series.per_second, series.p50_ms, series.p99_ms,
+            series.done,
+            series.failed,
+            language.pick("fejl", "failed"),
+            series.per_second,
+            series.p50_ms,
+            series.p99_ms,
         )
     };
     let mut out = vec![
-        format!("{} {}, {} {}", result.users, language.pick("telefoner", "phones"), result.in_flight, language.pick("ad gangen", "in flight")),
+        format!(
+            "{} {}, {} {}",
+            result.users,
+            language.pick("telefoner", "phones"),
+            result.in_flight,
+            language.pick("ad gangen", "in flight")
+        ),
         line(language.pick("Aktiveringer", "Activations"), &result.activations),
         line(language.pick("Logins", "Logins"), &result.logins),
     ];

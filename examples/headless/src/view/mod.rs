@@ -15,8 +15,28 @@ pub(crate) struct Style {
     pub(crate) colour: bool,
 }
 
-/// Draws a report.
+/// Draws a report. Whatever a text from elsewhere may hold, it neither moves the cursor nor reorders what is read.
 pub(crate) fn draw(report: &Report, language: Language, style: Style) -> String {
+    let drawn = write(report, language, style);
+    match report {
+        // Cards clean what they are given; a QR code is made of escape sequences.
+        Report::Digits { .. }
+        | Report::Activated { .. }
+        | Report::Request(_)
+        | Report::OfflineCode { .. }
+        | Report::LoginStarted(_)
+        | Report::Activation { .. } => drawn,
+        _ => clean(&drawn),
+    }
+}
+
+/// Without control characters, but for the ends of lines, and without those that turn the direction of reading.
+fn clean(text: &str) -> String {
+    let turns = |c: char| matches!(u32::from(c), 0x061C | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0xFEFF);
+    text.chars().filter(|c| *c == '\n' || !(c.is_control() || turns(*c))).collect()
+}
+
+fn write(report: &Report, language: Language, style: Style) -> String {
     let pick = |danish: &str, english: &str| language.pick(danish, english).to_owned();
     match report {
         Report::Digits { digits, .. } => Card::new(style)
@@ -57,7 +77,10 @@ pub(crate) fn draw(report: &Report, language: Language, style: Style) -> String 
         Report::Confirmed { model, place, active_from } => {
             let place = place.as_deref().map(|place| format!(" ({place})")).unwrap_or_default();
             let when = active_from.map(|at| until(at, language)).unwrap_or_default();
-            format!("{} {model}{place}.{when}", pick("✓ Tallene passer. Telefonen er en", "✓ The digits match. The phone is a"))
+            format!(
+                "{} {model}{place}.{when}",
+                pick("✓ Tallene passer. Telefonen er en", "✓ The digits match. The phone is a")
+            )
         }
         Report::Done { what } => done(what, language),
         Report::Citizen(citizen) => lists::citizen(citizen, language),
@@ -109,9 +132,8 @@ fn stage_text(stage: &str, active_from: Option<i64>, language: Language) -> Stri
 }
 
 fn activated(name: &str, block_code: Option<&str>, language: Language, style: Style) -> String {
-    let mut card = Card::new(style)
-        .bold(&format!("✓ {}", language.pick("Telefonen er klar", "The phone is ready")))
-        .line(name);
+    let mut card =
+        Card::new(style).bold(&format!("✓ {}", language.pick("Telefonen er klar", "The phone is ready"))).wrapped(name);
     if let Some(code) = block_code {
         card = card
             .gap()
@@ -138,24 +160,26 @@ fn approved(return_url: Option<&str>, active_from: Option<i64>, language: Langua
     text
 }
 
-fn activation(
-    form: &str,
-    text: &str,
-    expires: i64,
-    picture: Option<&str>,
-    language: Language,
-    style: Style,
-) -> String {
+fn activation(form: &str, text: &str, expires: i64, picture: Option<&str>, language: Language, style: Style) -> String {
     let time = language.time(expires);
     let what = match (form, picture) {
         ("code", _) => format!("{}\n\n    {text}\n", language.pick("Aktiveringskode:", "Activation code:")),
         (_, Some(path)) => format!("{} {path}", language.pick("QR-koden er skrevet til", "The QR code is written to")),
         _ if !style.colour => format!("{}\n\n    {text}\n", language.pick("Aktiveringslink:", "Activation link:")),
-        _ => format!("{}\n{}", crate::qr::draw(text), language.pick("Scan den med den nye telefon.", "Scan it with the new phone.")),
+        _ => format!(
+            "{}\n{}",
+            crate::qr::draw(text),
+            language.pick("Scan den med den nye telefon.", "Scan it with the new phone.")
+        ),
     };
-    format!("{what}\n{} {time}. {}",
+    format!(
+        "{what}\n{} {time}. {}",
         language.pick("Gælder til", "Valid until"),
-        language.pick("Den er hemmelig: vis den kun til den, den er til.", "It is a secret: show it only to whom it is for."))
+        language.pick(
+            "Den er hemmelig: vis den kun til den, den er til.",
+            "It is a secret: show it only to whom it is for."
+        )
+    )
 }
 
 fn done(what: &str, language: Language) -> String {
@@ -186,8 +210,13 @@ fn demo(verified: bool, seconds: f64, language: Language) -> String {
     if verified {
         let number = format!("{seconds:.1}");
         match language {
-            Language::Da => format!("✓ Banken fik sit underskrevne svar og har kontrolleret det. Det hele tog {} sekunder.", number.replace('.', ",")),
-            Language::En => format!("✓ The bank got its signed answer and has verified it. All of it took {number} seconds."),
+            Language::Da => format!(
+                "✓ Banken fik sit underskrevne svar og har kontrolleret det. Det hele tog {} sekunder.",
+                number.replace('.', ",")
+            ),
+            Language::En => {
+                format!("✓ The bank got its signed answer and has verified it. All of it took {number} seconds.")
+            }
         }
     } else {
         language.pick("✗ Banken fik ikke noget gyldigt svar.", "✗ The bank got no valid answer.").to_owned()
@@ -219,6 +248,27 @@ mod tests {
             if let Report::Done { what } = report {
                 assert!(!done(what, Language::Da).contains(what), "{what}");
             }
+        }
+    }
+
+    #[test]
+    fn nothing_from_elsewhere_moves_the_cursor() {
+        let evil = "Pixel\u{1b}[2J\u{202e}9\r\u{7}".to_owned();
+        let request = crate::json::tests::payment_request();
+        let colour = Style { colour: true };
+        for report in [
+            Report::Confirmed { model: evil.clone(), place: Some(evil.clone()), active_from: None },
+            Report::Error { code: "x".to_owned(), message: evil.clone(), exit_code: 1 },
+            Report::Approved { return_url: Some(evil.clone()), active_from: None },
+            Report::Request(Box::new(crate::json::Request {
+                relying_party: evil.clone(),
+                place: Some(evil),
+                ..request
+            })),
+        ] {
+            let drawn = draw(&report, Language::Da, colour).replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
+            assert!(drawn.contains("Pixel[2J9"), "{drawn}");
+            assert!(drawn.chars().all(|c| c == '\n' || !c.is_control()) && !drawn.contains('\u{202e}'), "{drawn:?}");
         }
     }
 

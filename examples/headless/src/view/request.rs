@@ -178,8 +178,18 @@ mod tests {
         let request = payment_request();
         let danish = draw(&request, Language::Da, Style::default());
         for shown in [
-            "Netbank", "vil have dig til at godkende", "1.250,00 DKK", "(1.250,00)", "Elselskabet", "DK5000400440116243",
-            "“Faktura 17”", "Denne computer", "Firefox, Linux", "Betydelig", "Udløber om 2:58", "3 forsøg tilbage",
+            "Netbank",
+            "vil have dig til at godkende",
+            "1.250,00 DKK",
+            "(1.250,00)",
+            "Elselskabet",
+            "DK5000400440116243",
+            "“Faktura 17”",
+            "Denne computer",
+            "Firefox, Linux",
+            "Betydelig",
+            "Udløber om 2:58",
+            "3 forsøg tilbage",
             "! Du har ikke logget ind fra denne browser før.",
         ] {
             assert!(danish.contains(shown), "{shown} is not in\n{danish}");
@@ -202,9 +212,21 @@ mod tests {
     fn every_action_of_the_protocol_has_words() {
         use godkend_protocol::types::Action;
         let all = [
-            Action::LogOn, Action::Approve, Action::Confirm, Action::Accept, Action::Sign, Action::FinishEnrolment,
-            Action::ChangePin, Action::AddKeys, Action::RemoveKeys, Action::RotateKeys, Action::MoveDevice,
-            Action::RemoveDevice, Action::ForgetBrowser, Action::NewDeviceNotice, Action::SetLockedPush,
+            Action::LogOn,
+            Action::Approve,
+            Action::Confirm,
+            Action::Accept,
+            Action::Sign,
+            Action::FinishEnrolment,
+            Action::ChangePin,
+            Action::AddKeys,
+            Action::RemoveKeys,
+            Action::RotateKeys,
+            Action::MoveDevice,
+            Action::RemoveDevice,
+            Action::ForgetBrowser,
+            Action::NewDeviceNotice,
+            Action::SetLockedPush,
         ];
         for one in all {
             assert!(!action(one.name(), Language::En).contains("unknown"), "{}", one.name());

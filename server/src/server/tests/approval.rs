@@ -83,7 +83,8 @@ pub(super) async fn answer_with(
     };
     let (mut pin, mut factor_signature) = (None, None);
     if approve {
-        let (request, trying) = phone.start_request(PIN, &(fetched.challenge.0.clone(), hash));
+        let typed = phone.pin.clone();
+        let (request, trying) = phone.start_request(&typed, &(fetched.challenge.0.clone(), hash));
         let started = phone.start(request).await?;
         let proved = trying.finish(&mut tls::system_random(), &started.ke2.0, &hash).unwrap();
         let key = opaque::pin_key(&proved.export_key);
@@ -114,7 +115,12 @@ pub(super) async fn send(stage: &Stage, phone: &Phone<'_>, step: &mut Step, requ
 
 /// A phone that has finished its activation.
 pub(super) async fn active<'a>(stage: &'a Stage, citizen: &str) -> (Phone<'a>, Step) {
-    let mut phone = stage.enrolled(citizen).await;
+    active_as(stage, citizen, 1).await
+}
+
+/// [`active`], with keys of its own.
+pub(super) async fn active_as<'a>(stage: &'a Stage, citizen: &str, seed: u8) -> (Phone<'a>, Step) {
+    let mut phone = stage.enrolled_as(citizen, seed).await;
     let mut step = Step::first(stage, &phone).await;
     let fetched = manage(&phone, Operation::FinishEnrolment).await.unwrap();
     assert_eq!(manage(&phone, Operation::RotateKeys).await.unwrap_err().0, Code::DeviceNotActive);

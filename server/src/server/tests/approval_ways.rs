@@ -147,7 +147,7 @@ async fn an_older_database_is_brought_up_to_the_log_and_without_it_begins_anew()
         let (phone, step) = active(&stage, &citizen).await;
         (phone.device, step)
     };
-    let begun = page(&stage.running.app).await;
+    let (begun, cancelled) = (page(&stage.running.app).await, page(&stage.running.app).await);
     let database = stage.running.app.config.in_data_dir(&stage.running.app.config.database.path);
     let log = stage.running.app.config.data_dir().join(LOG_DIR);
     let old = stage.dir.path().join("old.sqlite");
@@ -156,7 +156,7 @@ async fn an_older_database_is_brought_up_to_the_log_and_without_it_begins_anew()
     running.stop().await;
     copy(&database, &old);
 
-    // What the old database will not know: an approval, and a try.
+    // What the old database will not know: an approval, a try, and a request that its browser gave up.
     let stage = Stage::open(dir, config, TcpListener::bind(addr).await.unwrap()).await;
     let mut phone = again(&stage, id);
     let mut step = first.clone();
@@ -166,6 +166,7 @@ async fn an_older_database_is_brought_up_to_the_log_and_without_it_begins_anew()
     let challenge = phone.challenge(180);
     let (wrong, _) = phone.start_request("111222", &challenge);
     phone.start(wrong).await.unwrap();
+    approval::cancel(&stage.running.app, &cancelled.id, Some(&SESSION)).await.unwrap();
     let Stage { dir, config, running, .. } = stage;
     running.stop().await;
     copy(&old, &database);
@@ -177,6 +178,8 @@ async fn an_older_database_is_brought_up_to_the_log_and_without_it_begins_anew()
     assert_eq!(device_now.pin.unwrap().debits, 1);
     let decided = read(&app, &begun.id).await;
     assert!(decided.outcome.is_some() && decided.collected);
+    let refused = fetch(&again(&stage, id), scanned_as(&app, &cancelled)).await.unwrap_err();
+    assert_eq!(refused.0, Code::TransactionExpired);
     // The phone whose reply was lost gets its ratchet still, and nobody is frozen.
     let mut waiting = first.clone();
     let phone = again(&stage, id);
@@ -206,6 +209,12 @@ async fn an_older_database_is_brought_up_to_the_log_and_without_it_begins_anew()
     send(&stage, &phone, &mut step, &request).await.unwrap();
     assert_eq!(device(&app, &id).await.pin.unwrap().debits, 0);
     stage.running.stop().await;
+}
+
+/// A frame of a request as it was before it ended.
+fn scanned_as(app: &App, transaction: &Transaction) -> FetchHow {
+    assert!(transaction.expires > app.now(), "it would have waited still");
+    scanned(app, transaction)
 }
 
 /// The same phone before another server.

@@ -3,6 +3,7 @@
 mod activation;
 mod approval;
 mod approval_own;
+mod approval_told;
 mod approval_ways;
 mod desk;
 mod phone;
@@ -99,8 +100,12 @@ impl Stage {
 
     /// A phone whose PIN is registered, before its first approval.
     async fn enrolled(&self, citizen: &str) -> Phone<'_> {
+        self.enrolled_as(citizen, 1).await
+    }
+
+    async fn enrolled_as(&self, citizen: &str, seed: u8) -> Phone<'_> {
         let (id, link) = self.activation(citizen, "link").await;
-        let mut phone = Phone::new(self, 1);
+        let mut phone = Phone::new(self, seed);
         phone.enrol(&link).await.unwrap();
         let (status, body) =
             self.desk(&format!("activations/{id}/digits"), serde_json::json!({"digits": phone.digits()})).await;

@@ -28,6 +28,8 @@ pub(super) struct Phone<'a> {
     pub(super) transcript: Hash32,
     pub(super) block_code: godkend_protocol::formats::block_code::BlockCode,
     exchange: u64,
+    /// The PIN that its person types.
+    pub(super) pin: String,
 }
 
 pub(super) type Refused = (Code, Option<u32>);
@@ -50,6 +52,7 @@ impl<'a> Phone<'a> {
             transcript: Fixed([0; 32]),
             block_code: godkend_protocol::formats::block_code::BlockCode::generate(&mut rng),
             exchange: 0,
+            pin: "120486".to_owned(),
         }
     }
 
@@ -189,6 +192,7 @@ impl<'a> Phone<'a> {
         self.post(PinEnrolRequest::PATH, request.clone()).await?;
         // A retry is the same bytes and gets the same reply.
         self.post(PinEnrolRequest::PATH, request).await?;
+        pin.clone_into(&mut self.pin);
         Ok(())
     }
 
@@ -209,6 +213,10 @@ impl<'a> Phone<'a> {
 
     /// A challenge as the server would sign it for this phone.
     pub(super) fn challenge(&self, lifetime: i64) -> (Vec<u8>, Hash32) {
+        self.challenge_for(lifetime, None)
+    }
+
+    pub(super) fn challenge_for(&self, lifetime: i64, operation: Option<Operation>) -> (Vec<u8>, Hash32) {
         let app = &self.stage.running.app;
         let mut rng = crate::ops::tls::system_random();
         let challenge = Challenge {
@@ -219,7 +227,7 @@ impl<'a> Phone<'a> {
             action: Action::LogOn,
             text: None,
             payment: None,
-            operation: None,
+            operation,
             level: Level::Substantial,
             factors: vec![Factor::Pin],
             browser_session: None,

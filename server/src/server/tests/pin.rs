@@ -115,7 +115,10 @@ async fn a_forgotten_pin_is_set_anew_after_proofing_again() {
     let (status, body) = stage.desk(&path, json!({"digits": phone.digits()})).await;
     assert_eq!((status, body["model"].as_str()), (StatusCode::OK, Some("Pixel 9")));
     phone.choose_pin("220587").await.unwrap();
-    let challenge = phone.challenge(180);
+    // Elsewhere the old PIN is the PIN still.
+    let (request, _) = phone.start_request("120486", &challenge);
+    assert_eq!(phone.start(request).await.unwrap_err().0, Code::PinWaiting);
+    let challenge = phone.challenge_for(180, Some(godkend_protocol::types::Operation::FinishEnrolment));
     let (request, trying) = phone.start_request("220587", &challenge);
     let started = phone.start(request).await.unwrap();
     assert_eq!(started.if_wrong.tries_left, 2);

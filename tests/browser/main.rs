@@ -1,0 +1,21 @@
+//! The citizen's pages in a real Chromium, with the example bank before and after them.
+//!
+//! What a citizen sees is what is tested: the QR code is read from the browser's own screenshot, links and buttons are
+//! clicked, texts are read as they are displayed. The phone is the client with software keys, as in the other stories.
+
+// The other stories use all of it.
+#[allow(dead_code)]
+#[path = "../e2e/support/mod.rs"]
+mod support;
+
+mod camera;
+mod chrome;
+mod scene;
+mod webdriver;
+
+mod block;
+mod login;
+mod other_ways;
+mod page;
+mod payment;
+mod screens;

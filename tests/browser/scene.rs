@@ -1,0 +1,87 @@
+//! The identity server, the example bank and a browser that stands at the bank's door.
+
+use std::net::Ipv4Addr;
+
+use godkend_core::RequestView;
+use godkend_netbank::{Bank, Settings};
+use godkend_protocol::codes::Code;
+use godkend_server::server::CERTIFICATE_FILE;
+use tokio::net::TcpListener;
+
+use crate::camera;
+use crate::chrome::{Chrome, until};
+use crate::support::phone::code;
+use crate::support::world::CLIENT_SECRET;
+use crate::support::{Ask, Phone, World, bank};
+
+/// A scene.
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) chrome: Chrome,
+    /// The bank's origin.
+    pub(crate) bank: String,
+}
+
+impl Scene {
+    pub(crate) async fn new() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let bank = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let hash = hex::encode(ring::digest::digest(&ring::digest::SHA256, CLIENT_SECRET.as_bytes()));
+        let registered = format!(
+            "\n[[relying_party]]\nclient_id = \"bank\"\nclient_secret_sha256 = \"{hash}\"\nname = \"Netbanken\"\n\
+             redirect_uris = [\"{bank}/callback\"]\n"
+        );
+        let (world, chrome) = tokio::join!(World::with(|_| {}, |config| config.push_str(&registered)), Chrome::start());
+        let settings = Settings {
+            url: bank.clone(),
+            issuer: world.url.clone(),
+            client_id: "bank".to_owned(),
+            client_secret: Some(CLIENT_SECRET.to_owned()),
+            certificate: Some(std::fs::read(world.data().join(CERTIFICATE_FILE)).unwrap()),
+        };
+        tokio::spawn(Bank::new(settings).unwrap().serve(listener));
+        Self { world, chrome, bank }
+    }
+
+    /// From the bank's front page to the login page.
+    pub(crate) async fn log_on(&self) {
+        self.chrome.open(&self.bank).await;
+        self.chrome.click("#login").await;
+        self.chrome.until_at(format!("{}/login/", self.world.url)).await;
+    }
+
+    /// The login page of a request that no example bank makes.
+    pub(crate) async fn open(&self, ask: &Ask) {
+        let bank = bank::Bank::push(&self.world, ask).await;
+        self.chrome.open(&bank.authorize_url).await;
+        self.chrome.until_at(format!("{}/login/", self.world.url)).await;
+    }
+
+    /// What a camera before the screen reads.
+    pub(crate) async fn see(&self) -> String {
+        let seen = until(async || camera::read(&self.chrome.screenshot().await)).await;
+        seen.expect("a QR code on the screen")
+    }
+
+    /// Scans what the screen shows. A camera looks again when it was too late for a frame.
+    pub(crate) async fn scan(&self, phone: &Phone) -> RequestView {
+        let scanned = until(async || {
+            let scanned = phone.scan(&self.see().await).await;
+            (code(scanned.clone()) != Some(Code::QrStale)).then_some(scanned)
+        });
+        scanned.await.expect("a code in time").unwrap()
+    }
+
+    /// Waits until the bank greets its customer.
+    pub(crate) async fn signed_in(&self, name: &str, binding: &str) {
+        self.chrome.until_at(&self.bank).await;
+        self.chrome.until_text("#name", name).await;
+        self.chrome.until_text("#binding", binding).await;
+    }
+
+    /// Waits until the bank says that it was not approved.
+    pub(crate) async fn declined(&self, why: &str) {
+        self.chrome.until_at(&self.bank).await;
+        self.chrome.until_text("#error", &format!("not approved: {why}")).await;
+    }
+}
