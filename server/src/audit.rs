@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use godkend_protocol::bytes::{Fixed, Hash32, Id, PublicKey, Secret};
 use godkend_protocol::messages::device::DeviceState;
-use godkend_protocol::types::{Action, Binding, Decision, Factor, KeyPurpose, Level, LogPosition, SecurityLevel, Suite};
+use godkend_protocol::types::{
+    Action, Binding, Decision, Factor, KeyPurpose, Level, LogPosition, SecurityLevel, Suite,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::log::{Log, LogError, SignedCheckpoint};
@@ -290,7 +292,12 @@ impl LoggedKey {
     #[must_use]
     pub fn all(keys: &[EnrolledKey]) -> Vec<Self> {
         keys.iter()
-            .map(|key| Self { purpose: key.purpose, public: key.public, security: key.security, enrolled: key.enrolled })
+            .map(|key| Self {
+                purpose: key.purpose,
+                public: key.public,
+                security: key.security,
+                enrolled: key.enrolled,
+            })
             .collect()
     }
 }

@@ -94,8 +94,11 @@ impl From<CoseError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let reply =
-            ErrorReply { code: self.code.as_str().to_owned(), retry_after: self.retry_after, tries_left: self.tries_left };
+        let reply = ErrorReply {
+            code: self.code.as_str().to_owned(),
+            retry_after: self.retry_after,
+            tries_left: self.tries_left,
+        };
         let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         (status, [(header::CONTENT_TYPE, CONTENT_TYPE)], cbor::encode(&reply)).into_response()
     }

@@ -22,7 +22,7 @@ use crate::audit::{AuditEntry, LoggedKey};
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::log::AheadEntry;
-use crate::records::{Account, Browser, Device, Document, Enrolment, EnrolledKey, Entry, Outcome, Transaction};
+use crate::records::{Account, Browser, Device, Document, EnrolledKey, Enrolment, Entry, Outcome, Transaction};
 
 /// Where the database keeps the epoch that it has been fitted to (4 bytes, big-endian).
 const EPOCH_KEY: &str = "replay.epoch";
@@ -101,7 +101,11 @@ impl<D: Document> Touched<D> {
         for chunk in entries.chunks(PER_COMMIT) {
             let mut changes = Changes::new();
             for entry in chunk {
-                if delete { changes.delete(entry) } else { changes.update(entry) };
+                if delete {
+                    changes.delete(entry)
+                } else {
+                    changes.update(entry)
+                };
                 written += 1;
             }
             changes.commit(&*app.store).await?;
@@ -359,9 +363,7 @@ enum Fit {
 }
 
 /// Goes through all documents of a kind.
-async fn each<D: Document>(
-    app: &App, mut fit: impl FnMut(&mut D, &mut Changes) -> Fit + Send,
-) -> Result<(), ApiError> {
+async fn each<D: Document>(app: &App, mut fit: impl FnMut(&mut D, &mut Changes) -> Fit + Send) -> Result<(), ApiError> {
     let mut after: Option<Vec<u8>> = None;
     loop {
         let page = app.store.scan(D::KIND, after.as_deref(), PAGE).await?;

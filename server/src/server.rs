@@ -222,7 +222,11 @@ fn router(app: &Arc<App>, token: secrets::AdminToken) -> Router {
 
 /// Serves until told to stop. The log is written to the end after the last request, and the database closed after it.
 async fn run(
-    app: Arc<App>, sequencer: Sequencer, listener: TcpListener, router: Router, serving: Serving,
+    app: Arc<App>,
+    sequencer: Sequencer,
+    listener: TcpListener,
+    router: Router,
+    serving: Serving,
     metrics_listener: Option<TcpListener>,
 ) {
     let (last, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -281,7 +285,11 @@ async fn open_store(config: &Config) -> Result<SqliteStore, StoreError> {
 }
 
 async fn open_log(
-    config: &Config, keys: &ServerKeys, store: Arc<dyn Store>, now: i64, options: StartOptions,
+    config: &Config,
+    keys: &ServerKeys,
+    store: Arc<dyn Store>,
+    now: i64,
+    options: StartOptions,
 ) -> Result<Opened, LogError> {
     let settings = |epoch| {
         let clock = Clock::default();

@@ -97,7 +97,12 @@ impl Throttle {
     }
 
     fn look(
-        &self, bucket: &'static str, source: &str, per_minute: u32, now_ms: i64, take: bool,
+        &self,
+        bucket: &'static str,
+        source: &str,
+        per_minute: u32,
+        now_ms: i64,
+        take: bool,
     ) -> Result<(), ApiError> {
         let per_minute = u64::from(per_minute.max(1));
         let full = per_minute * ONE;

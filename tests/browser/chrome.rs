@@ -148,7 +148,8 @@ impl Chrome {
     /// What the console has said since it was last asked, each as `LEVEL message`.
     pub(crate) async fn console(&self) -> Vec<String> {
         let log = self.log("browser").await;
-        let line = |entry: &Value| format!("{} {}", entry["level"].as_str().unwrap(), entry["message"].as_str().unwrap());
+        let line =
+            |entry: &Value| format!("{} {}", entry["level"].as_str().unwrap(), entry["message"].as_str().unwrap());
         log.iter().map(line).collect()
     }
 

@@ -2,9 +2,9 @@
 //!
 //! What a citizen sees is what is tested: the QR code is read from the browser's own screenshot, links and buttons are
 //! clicked, texts are read as they are displayed. The phone is the client with software keys, as in the other stories.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-// The other stories use all of it.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the other stories use all of it")]
 #[path = "../e2e/support/mod.rs"]
 mod support;
 

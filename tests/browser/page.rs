@@ -1,8 +1,8 @@
 //! What holds for the login page whatever is asked: its languages, its policy, its size, its patience.
 
 use crate::scene::Scene;
-use crate::support::phone::PIN;
 use crate::support::Ask;
+use crate::support::phone::PIN;
 
 #[tokio::test]
 async fn english_where_the_bank_asks_for_it() {
@@ -27,7 +27,8 @@ async fn a_text_with_markup_is_text_and_the_policy_holds() {
     assert_eq!(scene.chrome.console().await, Vec::<String>::new());
 
     // Whatever came past the escaping would be stopped by the policy.
-    let inject = "const s = document.createElement('script'); s.textContent = 'window.hit = 3'; document.body.append(s);
+    let inject =
+        "const s = document.createElement('script'); s.textContent = 'window.hit = 3'; document.body.append(s);
         document.body.insertAdjacentHTML('beforeend', '<img src=\"/nothing\" onerror=\"window.hit = 4\">');
         const f = document.createElement('iframe'); f.src = '/block'; document.body.append(f);
         const e = document.createElement('script'); e.src = arguments[0]; document.body.append(e);";
@@ -35,7 +36,9 @@ async fn a_text_with_markup_is_text_and_the_policy_holds() {
     tokio::time::sleep(core::time::Duration::from_millis(500)).await;
     assert_eq!(scene.chrome.script("return window.hit ?? null").await, serde_json::Value::Null);
     let console = scene.chrome.console().await;
-    let refused = |directive: &str| console.iter().any(|line| line.contains("Content Security Policy") && line.contains(directive));
+    let refused = |directive: &str| {
+        console.iter().any(|line| line.contains("Content Security Policy") && line.contains(directive))
+    };
     for directive in ["script-src", "default-src"] {
         assert!(refused(directive), "{directive}: {console:#?}");
     }
@@ -82,7 +85,11 @@ async fn a_small_phone_shows_it_all_without_scrolling_sideways() {
     let (_, phone) = scene.world.person("lis-berg").await;
     phone.biometrics_on().await.unwrap();
     scene.chrome.resize(320, 640).await;
-    scene.open(&Ask { text: Some("Et langt ord: sammenhængende-uden-mellemrum-i-en-meget-lang-række"), ..Ask::login() }).await;
+    scene
+        .open(&Ask {
+            text: Some("Et langt ord: sammenhængende-uden-mellemrum-i-en-meget-lang-række"), ..Ask::login()
+        })
+        .await;
     scene.chrome.until_shown("#qr svg").await;
     scene.chrome.click("#other summary").await;
     scene.chrome.write("#user-id", "lis-berg").await;

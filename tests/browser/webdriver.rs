@@ -33,14 +33,15 @@ impl Driver {
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| {
-                panic!("chromedriver cannot be started ({error}): install it and Chromium, on Debian with apt-get install chromium chromium-driver")
+                panic!("no chromedriver ({error}): install it and Chromium; on Debian, chromium and chromium-driver")
             });
         let mut voice = BufReader::new(child.stdout.take().unwrap());
         let port = port(&mut voice);
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         // Dropped from here on, it ends chromedriver, whatever becomes of the browser.
         let mut driver = Self { http, port, session: String::new(), child, _voice: voice };
-        let begun = driver.send(Method::POST, "/session", Some(json!({ "capabilities": { "alwaysMatch": capabilities } })));
+        let begun =
+            driver.send(Method::POST, "/session", Some(json!({ "capabilities": { "alwaysMatch": capabilities } })));
         let begun = begun.await.unwrap_or_else(|error| panic!("Chromium does not start: {error}"));
         driver.session = begun["sessionId"].as_str().unwrap().to_owned();
         driver

@@ -1,11 +1,4 @@
-//! The authenticator: a phone as a state machine without I/O.
-//!
-//! [`Authenticator::handle`] takes the time, randomness and one [`Input`], and gives [`Effect`]s: a request to send, a
-//! key operation, a state to store. Whoever drives it performs each effect and hands the [`Reply`] back; a
-//! [`Command`] ends with [`EffectKind::Done`]. Nothing here reads a clock, opens a socket or keeps a private key.
-//!
-//! A kill between any two steps loses at most the try of a PIN: what must survive is in the persisted state before it
-//! is sent, and [`Command::Resume`] settles it.
+#![doc = include_str!("../README.md")]
 
 mod activation;
 mod answer;
@@ -21,6 +14,8 @@ mod offline;
 mod pin;
 mod request;
 mod state;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 pub use command::{Approval, Command, HandedActivation, KeyStatus, Outcome, Pin, WaitingRequest};

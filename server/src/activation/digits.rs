@@ -34,9 +34,7 @@ pub struct Confirmed {
 pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
     let caller = request::signed::<TypedDigits>(&app, &call.bytes, |m| m.device).await?;
     let own = caller.device.doc.id;
-    let by_this = move |enrolment: &Enrolment| {
-        matches!(&enrolment.handed_out_by, HandedOutBy::Device { device, .. } if *device == own)
-    };
+    let by_this = move |enrolment: &Enrolment| matches!(&enrolment.handed_out_by, HandedOutBy::Device { device, .. } if *device == own);
     let confirmed = confirm(&app, &caller.message.activation, &caller.message.digits, by_this).await?;
     let Confirmed { model, place, active_from, .. } = confirmed;
     Ok(reply(&DigitsReply { model, place, active_from }))
@@ -49,7 +47,10 @@ pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiErro
 /// what are no eight digits, [`Code::ActivationUnknown`] and [`Code::NotFound`] (no phone has taken it yet), which cost
 /// nothing.
 pub async fn confirm(
-    app: &App, id: &Id, typed: &str, may: impl Fn(&Enrolment) -> bool + Send + Sync,
+    app: &App,
+    id: &Id,
+    typed: &str,
+    may: impl Fn(&Enrolment) -> bool + Send + Sync,
 ) -> Result<Confirmed, ApiError> {
     let typed = digits::parse(typed).ok_or(Code::Malformed)?;
     let (typed, may) = (&typed, &may);
@@ -57,7 +58,10 @@ pub async fn confirm(
 }
 
 async fn attempt(
-    app: &App, id: &Id, typed: &str, may: &(impl Fn(&Enrolment) -> bool + Send + Sync),
+    app: &App,
+    id: &Id,
+    typed: &str,
+    may: &(impl Fn(&Enrolment) -> bool + Send + Sync),
 ) -> Result<Confirmed, ApiError> {
     let mut enrolment = docs::get::<Enrolment>(&*app.store, &id.0).await?.ok_or(Code::ActivationUnknown)?;
     if !may(&enrolment.doc) {
@@ -73,9 +77,7 @@ async fn attempt(
     let right = crypto::same(digits::of_transcript(&transcript).as_bytes(), typed.as_bytes());
     let active_from = match (&enrolment.doc.handed_out_by, stage) {
         (_, Stage::Waiting { until }) => Some(until),
-        (HandedOutBy::Device { .. }, _) => {
-            Some(now.saturating_add(seconds(app.config.activation.waiting_seconds)))
-        }
+        (HandedOutBy::Device { .. }, _) => Some(now.saturating_add(seconds(app.config.activation.waiting_seconds))),
         (HandedOutBy::Desk(_), _) => None,
     };
     let confirmed = Confirmed {

@@ -36,7 +36,12 @@ pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiErro
 }
 
 async fn attempt(
-    app: &App, request: &SealedEnrol, offer: &ActivationOffer, offer_payload: &[u8], call_hash: Hash32, source: &str,
+    app: &App,
+    request: &SealedEnrol,
+    offer: &ActivationOffer,
+    offer_payload: &[u8],
+    call_hash: Hash32,
+    source: &str,
 ) -> Result<Vec<u8>, ApiError> {
     let mut enrolment = docs::get::<Enrolment>(&*app.store, &offer.id.0).await?.ok_or(Code::ActivationUnknown)?;
     if enrolment.doc.kind != EnrolmentKind::Activation {
@@ -62,7 +67,8 @@ async fn attempt(
     };
     let core: EnrolCore = cbor::decode(&enrol.core.0)?;
     let (keys, vouching) = check_keys(app, &core, &enrol.proof, offer, &transcript)?;
-    let mut account = docs::get::<Account>(&*app.store, &enrolment.doc.account.0).await?.ok_or(Code::ActivationUnknown)?;
+    let mut account =
+        docs::get::<Account>(&*app.store, &enrolment.doc.account.0).await?.ok_or(Code::ActivationUnknown)?;
     if account.doc.blocked {
         return Err(Code::IdentityBlocked.into());
     }
@@ -74,7 +80,8 @@ async fn attempt(
     let mut rng = app.rng();
     let nonce: Nonce = random(&mut rng);
     let full = full_transcript(&transcript, &nonce);
-    let mut device = new_device(app, &account.doc.id, offer, &core, keys, full, random(&mut rng), Secret::random(&mut rng));
+    let mut device =
+        new_device(app, &account.doc.id, offer, &core, keys, full, random(&mut rng), Secret::random(&mut rng));
     device.app_attest = vouching;
     let answer = EnrolReply {
         transcript,
@@ -128,9 +135,13 @@ async fn attempt(
 
 /// Opens the envelope. A link's secret is part of HPKE; a code's is proved by the MAC.
 fn unseal(
-    app: &App, request: &SealedEnrol, offer: &ActivationOffer, enrolment: &Enrolment,
+    app: &App,
+    request: &SealedEnrol,
+    offer: &ActivationOffer,
+    enrolment: &Enrolment,
 ) -> Result<(Enrol, ReplyKey), ApiError> {
-    let hpke = app.keys.hpke(offer.suite).filter(|key| *key.public() == offer.hpke_key).ok_or(Code::ActivationExpired)?;
+    let hpke =
+        app.keys.hpke(offer.suite).filter(|key| *key.public() == offer.hpke_key).ok_or(Code::ActivationExpired)?;
     let sealed = Sealed { enc: request.enc.clone(), ciphertext: request.ciphertext.clone() };
     let psk = enrolment.link_secret.as_ref().map(|secret| Psk { secret, id: &enrolment.id });
     let (plaintext, reply_key) =
@@ -140,7 +151,10 @@ fn unseal(
 
 /// Checks that the message answers this offer and comes from the holder of the secret; returns the transcript.
 fn check_mac(
-    enrol: &Enrol, offer: &ActivationOffer, offer_payload: &[u8], enrolment: &Enrolment,
+    enrol: &Enrol,
+    offer: &ActivationOffer,
+    offer_payload: &[u8],
+    enrolment: &Enrolment,
 ) -> Result<Hash32, ApiError> {
     if crypto::sha256(&[&enrol.open.0]) != offer.open_hash {
         return Err(Code::Malformed.into());
@@ -181,7 +195,11 @@ async fn spend_try(app: &App, mut enrolment: Entry<Enrolment>, now: i64) -> Resu
 }
 
 fn check_keys(
-    app: &App, core: &EnrolCore, proof: &Blob, offer: &ActivationOffer, transcript: &Hash32,
+    app: &App,
+    core: &EnrolCore,
+    proof: &Blob,
+    offer: &ActivationOffer,
+    transcript: &Hash32,
 ) -> Result<(Vec<EnrolledKey>, Option<AppAttest>), ApiError> {
     let possession = core.keys.iter().find(|key| key.purpose == KeyPurpose::Possession).ok_or(Code::Malformed)?;
     let proof: EnrolProof = cose::open(&proof.0, app.environment(), &possession.public)?;
@@ -209,7 +227,8 @@ async fn check_room(app: &App, account: &Account, enrolment: &Enrolment) -> Resu
         HandedOutBy::Device { .. } | HandedOutBy::Desk(_) => None,
     };
     let counts = |device: &Device| {
-        let own = enrolments.iter().find(|e| e.doc.device == Some(device.id) && e.doc.kind == EnrolmentKind::Activation);
+        let own =
+            enrolments.iter().find(|e| e.doc.device == Some(device.id) && e.doc.kind == EnrolmentKind::Activation);
         let state = own.map_or(device.state, |own| effective_state(device, &own.doc, now));
         matches!(state, DeviceState::Active | DeviceState::Enrolling) && Some(device.id) != replaced
     };
@@ -219,11 +238,18 @@ async fn check_room(app: &App, account: &Account, enrolment: &Enrolment) -> Resu
 
 #[allow(clippy::too_many_arguments, reason = "each is a part of the record, drawn or checked by the only caller")]
 fn new_device(
-    app: &App, account: &Id, offer: &ActivationOffer, core: &EnrolCore, keys: Vec<EnrolledKey>, transcript: Hash32,
-    id: Id, ratchet: Secret<16>,
+    app: &App,
+    account: &Id,
+    offer: &ActivationOffer,
+    core: &EnrolCore,
+    keys: Vec<EnrolledKey>,
+    transcript: Hash32,
+    id: Id,
+    ratchet: Secret<16>,
 ) -> Device {
     let info = &core.info;
-    let language = if ["da", "en", "kl"].contains(&info.language.as_str()) { info.language.clone() } else { "en".to_owned() };
+    let language =
+        if ["da", "en", "kl"].contains(&info.language.as_str()) { info.language.clone() } else { "en".to_owned() };
     let possession = keys.iter().find(|key| key.purpose == KeyPurpose::Possession);
     let security = possession.map_or(app.attestation.least_security(), |key| key.security);
     Device {

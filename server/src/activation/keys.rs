@@ -10,8 +10,8 @@ use godkend_protocol::types::{ALG_ECDH_ES, ALG_ES256, Attestation, DeviceKey, Ke
 
 use crate::app::App;
 use crate::attestation::{
-    self, AppAttestKey, AttestationError, AttestationFacts, AttestationMode, AttestationPolicy, Environment, Evidence, KeyLevel,
-    PolicyError, RevocationList, RevocationListError, Trust,
+    self, AppAttestKey, AttestationError, AttestationFacts, AttestationMode, AttestationPolicy, Environment, Evidence,
+    KeyLevel, PolicyError, RevocationList, RevocationListError, Trust,
 };
 use crate::config::Config;
 use crate::error::ApiError;
@@ -57,10 +57,11 @@ impl Judge {
     /// # Errors
     /// [`JudgeError`].
     pub fn load(config: &Config) -> Result<Self, JudgeError> {
-        let policy: AttestationPolicy =
-            config.attestation.clone().try_into().map_err(|e: toml::de::Error| {
-                JudgeError::Section(e.message().trim_end_matches('.').to_owned())
-            })?;
+        let policy: AttestationPolicy = config
+            .attestation
+            .clone()
+            .try_into()
+            .map_err(|e: toml::de::Error| JudgeError::Section(e.message().trim_end_matches('.').to_owned()))?;
         policy.check(config.server.test_environment)?;
         let path = config.data_dir().join(REVOCATION_FILE);
         let wrong = |reason: String| JudgeError::Revocation { path: path.clone(), reason };
@@ -79,7 +80,8 @@ impl Judge {
         match (self.policy.mode, &self.policy.android) {
             (AttestationMode::Accepted | AttestationMode::SoftwareAllowed, _) => SecurityLevel::Software,
             (AttestationMode::Required, Some(android))
-                if android.min_security_level == attestation::SecurityLevel::StrongBox && self.policy.apple.is_none() =>
+                if android.min_security_level == attestation::SecurityLevel::StrongBox
+                    && self.policy.apple.is_none() =>
             {
                 SecurityLevel::Dedicated
             }
@@ -97,14 +99,24 @@ impl Judge {
 /// # Errors
 /// [`Code::Malformed`] for keys that cannot be, [`Code::AttestationRefused`] for those that may not.
 pub fn verify_keys(
-    app: &App, keys: &[DeviceKey], nonce: &[u8; 32], subject: &Id, expect: &[KeyPurpose], vouching: Option<&AppAttest>,
+    app: &App,
+    keys: &[DeviceKey],
+    nonce: &[u8; 32],
+    subject: &Id,
+    expect: &[KeyPurpose],
+    vouching: Option<&AppAttest>,
 ) -> Result<(Vec<EnrolledKey>, Option<AppAttest>), ApiError> {
     judge_keys(&app.attestation, keys, nonce, subject, expect, vouching, app.now())
 }
 
 fn judge_keys(
-    judge: &Judge, keys: &[DeviceKey], nonce: &[u8; 32], subject: &Id, expect: &[KeyPurpose],
-    vouching: Option<&AppAttest>, now: i64,
+    judge: &Judge,
+    keys: &[DeviceKey],
+    nonce: &[u8; 32],
+    subject: &Id,
+    expect: &[KeyPurpose],
+    vouching: Option<&AppAttest>,
+    now: i64,
 ) -> Result<(Vec<EnrolledKey>, Option<AppAttest>), ApiError> {
     check_shape(keys, expect)?;
     let mut app_attest = vouching.map(enrolled_vouching);
@@ -168,7 +180,12 @@ fn check_shape(keys: &[DeviceKey], expect: &[KeyPurpose]) -> Result<(), ApiError
 }
 
 fn attested(
-    judge: &Judge, key: &DeviceKey, nonce: &[u8; 32], subject: &Id, app_attest: Option<&AppAttestKey>, now: i64,
+    judge: &Judge,
+    key: &DeviceKey,
+    nonce: &[u8; 32],
+    subject: &Id,
+    app_attest: Option<&AppAttestKey>,
+    now: i64,
 ) -> Result<AttestationFacts, AttestationError> {
     let challenge = attestation_challenge(nonce, subject, key.purpose);
     let covered = assertion_hash(&challenge, &key.public);
@@ -282,8 +299,7 @@ mod tests {
     fn an_assertion_alone_vouches_for_a_later_apple_key_once() {
         use KeyPurpose::Biometric;
         let mut judge = judge("accepted");
-        judge.policy.apple =
-            Some(format!("app_ids = [\"{APP}\"]").parse::<toml::Table>().unwrap().try_into().unwrap());
+        judge.policy.apple = Some(format!("app_ids = [\"{APP}\"]").parse::<toml::Table>().unwrap().try_into().unwrap());
         let signer = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
         let public = Fixed::from_slice(rcgen::PublicKeyData::der_bytes(&signer)).unwrap();
         let device = AppAttest { public, app_id: APP.to_owned(), development: false, counter: 4, receipt: None };

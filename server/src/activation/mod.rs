@@ -149,13 +149,21 @@ pub struct Finished {
 /// that `replaces` names and that becomes active at once is removed by the caller in the same commit, else by
 /// [`sweep`].
 pub fn finish(
-    app: &App, device: &mut Device, enrolment: &mut Enrolment, siblings: &[Entry<Device>], now: i64,
+    app: &App,
+    device: &mut Device,
+    enrolment: &mut Enrolment,
+    siblings: &[Entry<Device>],
+    now: i64,
 ) -> Finished {
     finish_after(seconds(app.config.activation.waiting_seconds), device, enrolment, siblings, now)
 }
 
 fn finish_after(
-    waiting: i64, device: &mut Device, enrolment: &mut Enrolment, siblings: &[Entry<Device>], now: i64,
+    waiting: i64,
+    device: &mut Device,
+    enrolment: &mut Enrolment,
+    siblings: &[Entry<Device>],
+    now: i64,
 ) -> Finished {
     let mut finished = Finished { active_from: None, replaces: None };
     if let (EnrolmentKind::Activation, HandedOutBy::Device { device: old, keep }) =

@@ -49,7 +49,8 @@ async fn find(app: &App, open: &ActivationOpen, source: &str) -> Result<Enrolmen
         _ => return Err(Code::Malformed.into()),
     };
     let by_name = open.name.is_some();
-    let meant = found.filter(|entry| entry.doc.kind == EnrolmentKind::Activation && entry.doc.code.is_some() == by_name);
+    let meant =
+        found.filter(|entry| entry.doc.kind == EnrolmentKind::Activation && entry.doc.code.is_some() == by_name);
     let Some(entry) = meant else {
         app.throttle.take("unknown_activation", source, per_minute, now_ms)?;
         return Err(Code::ActivationUnknown.into());

@@ -15,8 +15,8 @@ use crate::audit::AuditEntry;
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::history::{self, About};
-use crate::phone::{Call, version};
 use crate::phone::request::{Caller, payload_hash, signed};
+use crate::phone::{Call, version};
 use crate::records::{Account, Device, Enrolment, EnrolmentKind, Entry, HandedOutBy};
 
 pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {

@@ -123,7 +123,9 @@ pub(super) async fn unblock(State(app): State<Arc<App>>, Path(text): Path<String
 }
 
 pub(super) async fn history(
-    State(app): State<Arc<App>>, Path(text): Path<String>, Query(page): Query<Page>,
+    State(app): State<Arc<App>>,
+    Path(text): Path<String>,
+    Query(page): Query<Page>,
 ) -> Result<Json<Value>, Refusal> {
     let account = find(&app, &text).await?.doc.id;
     let after = page.after.as_deref().map(id).transpose()?;

@@ -46,7 +46,9 @@ struct By {
 }
 
 pub(super) async fn hand_out(
-    State(app): State<Arc<App>>, Path(text): Path<String>, body: Bytes,
+    State(app): State<Arc<App>>,
+    Path(text): Path<String>,
+    body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     let HandOut { form, by } = read(&body)?;
     let by = fields::by(by)?;
@@ -107,7 +109,9 @@ pub(super) async fn show(State(app): State<Arc<App>>, Path(text): Path<String>) 
 
 /// A desk types the digits of what a desk handed out; a move's belong to the old phone.
 pub(super) async fn digits(
-    State(app): State<Arc<App>>, Path(text): Path<String>, body: Bytes,
+    State(app): State<Arc<App>>,
+    Path(text): Path<String>,
+    body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
     let Digits { digits } = read(&body)?;
     let by_desk = |enrolment: &Enrolment| matches!(enrolment.handed_out_by, HandedOutBy::Desk(_));
@@ -121,7 +125,9 @@ pub(super) async fn digits(
 }
 
 pub(super) async fn pin_reset(
-    State(app): State<Arc<App>>, Path(text): Path<String>, body: Bytes,
+    State(app): State<Arc<App>>,
+    Path(text): Path<String>,
+    body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     let By { by } = read(&body)?;
     let reset = activation::open_reset(&app, &id(&text)?, &fields::by(by)?).await?;

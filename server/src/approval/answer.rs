@@ -67,7 +67,8 @@ async fn attempt(app: &App, given: &Given) -> Result<Vec<u8>, ApiError> {
     let account = docs::get::<Account>(&*app.store, &device.doc.account.0).await?.ok_or(Code::DeviceUnknown)?;
     let own = challenge::open(app, &given.request.challenge.0)?;
     admit(app, &device.doc, &account.doc, &own).await?;
-    if own.hash != answer.challenge || own.challenge.device != device.doc.id || own.challenge.account != account.doc.id {
+    if own.hash != answer.challenge || own.challenge.device != device.doc.id || own.challenge.account != account.doc.id
+    {
         return Err(Code::ChallengeInvalid.into());
     }
     let mut read = Read { device, account, own, now: app.now(), reset: None, cleared: None };
@@ -182,7 +183,10 @@ async fn prove_pin(app: &App, given: &Given, read: &mut Read, late: Option<&ApiE
 
 /// Judges the rest, and decides.
 async fn accept(
-    app: &App, given: &Given, read: Read, waiting: Result<Entry<Transaction>, ApiError>,
+    app: &App,
+    given: &Given,
+    read: Read,
+    waiting: Result<Entry<Transaction>, ApiError>,
 ) -> Result<Vec<u8>, ApiError> {
     let answer = given.received.claimed();
     let Read { mut device, mut account, own, now, reset, cleared } = read;
@@ -221,7 +225,9 @@ async fn accept(
         level: levels.map(|(level, _)| level),
         authenticator_level: levels.map(|(_, authenticator)| authenticator),
         at: now,
-        remember_browser: answer.remember_browser && own.challenge.may_remember && may_remember(&transaction.doc, binding),
+        remember_browser: answer.remember_browser
+            && own.challenge.may_remember
+            && may_remember(&transaction.doc, binding),
         evidence: Some((given.request.challenge.clone(), Blob(cbor::encode(&lasting(&given.request))))),
     };
     let hashes = Some((own.hash, given.hash));
@@ -274,7 +280,11 @@ fn ratchet_entry(device: &Device, answer: Hash32, now: i64) -> AuditEntry {
 /// Checks the factor of an approval: allowed by the challenge, signed by its key over the same payload, and worth the
 /// level. The level reached and the authenticator's own; none for a refusal.
 fn factor_levels(
-    app: &App, given: &Given, device: &Device, account: &Account, own: &Own,
+    app: &App,
+    given: &Given,
+    device: &Device,
+    account: &Account,
+    own: &Own,
 ) -> Result<Option<(Level, Level)>, ApiError> {
     let answer = given.received.claimed();
     if answer.decision != Decision::Approve {
@@ -309,7 +319,9 @@ fn lasting(request: &AnswerRequest) -> AnswerRequest {
 
 /// A right PIN in an answer that was refused: the failures are cleared all the same.
 async fn keep_cleared(
-    app: &App, (device, reset): (Entry<Device>, Option<Entry<Enrolment>>), cleared: Option<u64>,
+    app: &App,
+    (device, reset): (Entry<Device>, Option<Entry<Enrolment>>),
+    cleared: Option<u64>,
 ) -> Result<(), ApiError> {
     let Some(exchange) = cleared else { return Ok(()) };
     let (device_id, at) = (device.doc.id, app.now());

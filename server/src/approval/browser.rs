@@ -56,7 +56,10 @@ pub(super) enum Used {
 
 /// Judges a cookie and adds to `changes` what its use changes.
 pub(super) async fn use_cookie(
-    app: &App, changes: &mut Changes, cookie: &BrowserCookie, now: i64,
+    app: &App,
+    changes: &mut Changes,
+    cookie: &BrowserCookie,
+    now: i64,
 ) -> Result<Used, ApiError> {
     let Some(mut browser) = docs::get::<Browser>(&*app.store, &cookie.id.0).await? else { return Ok(Used::Void) };
     let hash = secret_hash(&cookie.secret);
@@ -102,7 +105,13 @@ pub(super) fn revoke(app: &App, changes: &mut Changes, browser: &Entry<Browser>,
     let (id, account) = (browser.doc.id, browser.doc.account);
     changes.delete(browser).log(&AuditEntry::BrowserRevoked { browser: id, account, why: why.to_owned(), at: now });
     let event = if why == "forgotten" { "browser_forgotten" } else { "browser_revoked" };
-    history::add(changes, app, account, event, About::default().with(json!({ "browser": browser.doc.name, "why": why })));
+    history::add(
+        changes,
+        app,
+        account,
+        event,
+        About::default().with(json!({ "browser": browser.doc.name, "why": why })),
+    );
 }
 
 enum Judged {

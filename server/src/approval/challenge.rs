@@ -64,7 +64,12 @@ pub(super) struct Asked<'a> {
 /// # Errors
 /// [`Code::LevelUnreachable`] where this device cannot reach the level this way.
 pub(super) fn fetched(
-    app: &App, transaction: &Transaction, account: &Account, device: &Device, binding: Binding, asked: &Asked<'_>,
+    app: &App,
+    transaction: &Transaction,
+    account: &Account,
+    device: &Device,
+    binding: Binding,
+    asked: &Asked<'_>,
 ) -> Result<Vec<u8>, ApiError> {
     let factors = level::factors(app, account, device, transaction.action, binding, transaction.level)?;
     let checkpoint = app.log.checkpoint();

@@ -41,7 +41,9 @@ pub(super) fn shows_a_clone(device: &Device, challenge: &Challenge, open: bool) 
 
 /// Demands exactly the parts that the decision and the operation take.
 pub(super) fn check_shape(
-    answer: &Answer, request: &AnswerRequest, operation: Option<&Operation>,
+    answer: &Answer,
+    request: &AnswerRequest,
+    operation: Option<&Operation>,
 ) -> Result<(), ApiError> {
     if answer.decision == Decision::Approve {
         if answer.factor == Factor::None {

@@ -86,7 +86,9 @@ pub(super) async fn check_browser(app: &App, transaction: &Transaction, binding:
 /// # Errors
 /// [`Code::BrowserUnknown`] if it is remembered no longer.
 pub(super) async fn browser_of(
-    app: &App, transaction: &Transaction, binding: Binding,
+    app: &App,
+    transaction: &Transaction,
+    binding: Binding,
 ) -> Result<Option<Entry<Browser>>, ApiError> {
     if !matches!(binding, Binding::RememberedBrowser | Binding::RememberedBrowserAndNumber) {
         return Ok(None);
@@ -121,7 +123,11 @@ async fn find(app: &App, account: &Id, fetch: &Fetch) -> Result<Id, ApiError> {
 
 /// Checks the frame or the link's secret.
 fn prove(
-    transaction: &Transaction, how: &FetchHow, device: &Id, now_ms: i64, validity_ms: i64,
+    transaction: &Transaction,
+    how: &FetchHow,
+    device: &Id,
+    now_ms: i64,
+    validity_ms: i64,
 ) -> Result<(), ApiError> {
     match how {
         FetchHow::Scanned { session, frame, code } => {
@@ -171,9 +177,7 @@ fn claim(transaction: &Transaction, how: &FetchHow, device: &Id, account: &Id) -
 }
 
 /// Gives the transaction to the device, in one conditional commit.
-async fn take(
-    app: &App, entry: &mut Entry<Transaction>, taken: Taken, account: Id, now: i64,
-) -> Result<(), ApiError> {
+async fn take(app: &App, entry: &mut Entry<Transaction>, taken: Taken, account: Id, now: i64) -> Result<(), ApiError> {
     let mut changes = Changes::new();
     let addressed = entry.doc.addressed.as_ref().and_then(|addressed| addressed.account);
     let first = entry.doc.taken.is_none();

@@ -14,7 +14,13 @@ pub(super) fn authenticator(app: &App, device: &Device, factor: Factor) -> Optio
 }
 
 /// What an approval with this factor and binding is worth; `None` where the device lacks the factor.
-pub(super) fn reached(app: &App, account: &Account, device: &Device, factor: Factor, binding: Binding) -> Option<Level> {
+pub(super) fn reached(
+    app: &App,
+    account: &Account,
+    device: &Device,
+    factor: Factor,
+    binding: Binding,
+) -> Option<Level> {
     authenticator(app, device, factor).map(|level| level.min(account.identity_level).min(binding.cap()))
 }
 
@@ -24,7 +30,12 @@ pub(super) fn reached(app: &App, account: &Account, device: &Device, factor: Fac
 /// [`Code::LevelUnreachable`] where no factor of this device reaches `least`; [`Code::PinMissing`] and
 /// [`Code::PinNeeded`] where the device has none that the action takes.
 pub(super) fn factors(
-    app: &App, account: &Account, device: &Device, action: Action, binding: Binding, least: Level,
+    app: &App,
+    account: &Account,
+    device: &Device,
+    action: Action,
+    binding: Binding,
+    least: Level,
 ) -> Result<Vec<Factor>, ApiError> {
     let trusted = device.epoch == app.log.epoch();
     let usable = usable(action, device, trusted);
@@ -56,7 +67,9 @@ fn usable(action: Action, device: &Device, trusted: bool) -> Vec<Factor> {
     let has = |purpose| device.keys.iter().any(|key| key.purpose == purpose);
     let takes_biometric = match action {
         // These give new means to whoever holds the phone: the PIN, not a finger.
-        Action::FinishEnrolment | Action::ChangePin | Action::AddKeys | Action::RotateKeys | Action::MoveDevice => false,
+        Action::FinishEnrolment | Action::ChangePin | Action::AddKeys | Action::RotateKeys | Action::MoveDevice => {
+            false
+        }
         Action::LogOn
         | Action::Approve
         | Action::Confirm

@@ -36,7 +36,13 @@ pub async fn act(app: &App, id: &Id) -> Result<(), ApiError> {
         let Some(outcome) = outcome(&entry.doc, &account.doc, magic, now) else {
             if magic == Magic::WrongPin {
                 for _ in 0..app.config.pin.tries_per_round {
-                    history::add(&mut changes, app, account.doc.id, "pin_wrong", About::default().with(json!({ "test": true })));
+                    history::add(
+                        &mut changes,
+                        app,
+                        account.doc.id,
+                        "pin_wrong",
+                        About::default().with(json!({ "test": true })),
+                    );
                 }
                 changes.commit(&*app.store).await?;
             }

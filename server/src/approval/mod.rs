@@ -31,8 +31,8 @@ pub use number::{AddressedView, address};
 pub use offline::{offline_challenge, offline_code};
 pub(crate) use operations::reset_of;
 pub use page::{
-    Granted, RETURN_PATH, State, TransactionView, cancel, collect, complete_same_device, frames, same_device_link, view,
-    wait,
+    Granted, RETURN_PATH, State, TransactionView, cancel, collect, complete_same_device, frames, same_device_link,
+    view, wait,
 };
 pub use transaction::{Begun, NewTransaction, Start, begin};
 

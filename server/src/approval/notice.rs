@@ -19,13 +19,16 @@ use crate::audit::AuditEntry;
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::history::{self, About};
-use crate::records::{
-    Addressed, AddressedBy, Device, Enrolment, EnrolmentKind, Entry, HandedOutBy, Transaction,
-};
+use crate::records::{Addressed, AddressedBy, Device, Enrolment, EnrolmentKind, Entry, HandedOutBy, Transaction};
 
 /// Tells each of `siblings` of a finished enrolment of `device`.
 pub(super) fn tell(
-    app: &App, changes: &mut Changes, device: &Device, enrolment: &Enrolment, siblings: &[Entry<Device>], now: i64,
+    app: &App,
+    changes: &mut Changes,
+    device: &Device,
+    enrolment: &Enrolment,
+    siblings: &[Entry<Device>],
+    now: i64,
 ) {
     let operation = Operation::NewDeviceNotice { activation: enrolment.id };
     for sibling in siblings.iter().filter(|sibling| sibling.doc.state != DeviceState::Removed) {
@@ -40,7 +43,11 @@ pub(super) fn tell(
 
 /// What refusing or reporting a notice does. Nothing for any other transaction.
 pub(super) async fn refused(
-    app: &App, changes: &mut Changes, transaction: &Transaction, decision: Decision, now: i64,
+    app: &App,
+    changes: &mut Changes,
+    transaction: &Transaction,
+    decision: Decision,
+    now: i64,
 ) -> Result<(), ApiError> {
     let Some(Operation::NewDeviceNotice { activation }) = &transaction.operation else { return Ok(()) };
     let Some(Addressed { account: Some(account), by: AddressedBy::Notice(own) }) = &transaction.addressed else {
@@ -83,7 +90,12 @@ pub(super) async fn refused(
 
 /// Ends the notices of the person's other phones: there is nothing to decide any more.
 async fn end_others(
-    app: &App, changes: &mut Changes, account: &Id, activation: &Id, own: &Id, now: i64,
+    app: &App,
+    changes: &mut Changes,
+    account: &Id,
+    activation: &Id,
+    own: &Id,
+    now: i64,
 ) -> Result<(), ApiError> {
     for sibling in docs::list::<Device>(&*app.store, &account.0, 256).await? {
         if sibling.doc.id == *own {

@@ -54,7 +54,10 @@ impl Document for LockedSlot {
 /// [`Code::LevelUnreachable`] where a typed number cannot reach the level; [`Code::Throttled`] for a source that has to
 /// wait, or has a request waiting for this person already; [`Code::TransactionTaken`] once a phone has opened it.
 pub async fn address(
-    app: &App, id: &Id, browser_session: Option<&Hash32>, user_id: &str,
+    app: &App,
+    id: &Id,
+    browser_session: Option<&Hash32>,
+    user_id: &str,
 ) -> Result<AddressedView, ApiError> {
     retry(|| async {
         let now = app.now();
@@ -82,7 +85,9 @@ pub async fn address(
 
 /// Begins a back channel's transaction.
 pub(super) async fn begin_ciba(
-    app: &App, transaction: Transaction, user_id: &str,
+    app: &App,
+    transaction: Transaction,
+    user_id: &str,
 ) -> Result<Entry<Transaction>, ApiError> {
     retry(|| async {
         let mut entry = Entry { doc: transaction.clone(), version: None };
@@ -119,7 +124,9 @@ pub(super) async fn find(app: &App, account: &Id, typed: &str) -> Result<Id, Api
 
 /// What a page is shown that names a user id again: the same, or that it has to begin anew for another one.
 async fn addressed_already(
-    app: &App, transaction: &Transaction, user_id: &str,
+    app: &App,
+    transaction: &Transaction,
+    user_id: &str,
 ) -> Result<Option<AddressedView>, ApiError> {
     let same = match transaction.addressed.as_ref() {
         None => return Ok(None),
@@ -170,7 +177,11 @@ fn slot_key(transaction: &Transaction, folded: &str) -> Hash32 {
 
 /// Addresses and locks; says whom to wake.
 async fn lock(
-    app: &App, changes: &mut Changes, entry: &mut Entry<Transaction>, user_id: &str, by: AddressedBy,
+    app: &App,
+    changes: &mut Changes,
+    entry: &mut Entry<Transaction>,
+    user_id: &str,
+    by: AddressedBy,
 ) -> Result<Id, ApiError> {
     let now = app.now();
     // What it depends on is known to whoever asks: it tells nothing about the person.
@@ -190,7 +201,11 @@ async fn lock(
 
 /// Takes one of the places for requests that wait locked for this source and user id.
 async fn take_slot(
-    app: &App, changes: &mut Changes, transaction: &Transaction, folded: &str, now: i64,
+    app: &App,
+    changes: &mut Changes,
+    transaction: &Transaction,
+    folded: &str,
+    now: i64,
 ) -> Result<(), ApiError> {
     let key = slot_key(transaction, folded);
     let mut wait = i64::MAX;
@@ -203,8 +218,8 @@ async fn take_slot(
         if held.doc.transaction != transaction.id && now < held.doc.expires {
             let waiting = docs::get::<Transaction>(&*app.store, &held.doc.transaction.0).await?;
             if let Some(mut waiting) = waiting.filter(|waiting| check_open(&waiting.doc, now).is_ok()) {
-                let own = transaction.browser_session.is_some()
-                    && waiting.doc.browser_session == transaction.browser_session;
+                let own =
+                    transaction.browser_session.is_some() && waiting.doc.browser_session == transaction.browser_session;
                 if !own || waiting.doc.taken.is_some() {
                     wait = wait.min(held.doc.expires.saturating_sub(now));
                     continue;

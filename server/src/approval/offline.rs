@@ -82,9 +82,7 @@ pub async fn offline_challenge(app: &App, id: &Id) -> Result<String, ApiError> {
 ///
 /// # Errors
 /// [`Code::OfflineCodeWrong`] with the tries left; [`Code::TransactionUnknown`] for another browser session.
-pub async fn offline_code(
-    app: &App, id: &Id, browser_session: Option<&Hash32>, code: &str,
-) -> Result<(), ApiError> {
+pub async fn offline_code(app: &App, id: &Id, browser_session: Option<&Hash32>, code: &str) -> Result<(), ApiError> {
     retry(|| async {
         let now = app.now();
         let mut entry = read(app, id).await?;
@@ -116,7 +114,11 @@ pub async fn offline_code(
 }
 
 async fn wrong(
-    app: &App, mut entry: Entry<Transaction>, account: Option<&Entry<Account>>, left: u32, now: i64,
+    app: &App,
+    mut entry: Entry<Transaction>,
+    account: Option<&Entry<Account>>,
+    left: u32,
+    now: i64,
 ) -> Result<(), ApiError> {
     let mut changes = Changes::new();
     if left == 0 {
@@ -126,7 +128,13 @@ async fn wrong(
     if let Some(account) = account {
         let relying_party = Some(entry.doc.relying_party.name.clone());
         let details = serde_json::json!({ "tries_left": left, "place": entry.doc.place });
-        history::add(&mut changes, app, account.doc.id, "offline_wrong", About { device: None, relying_party, details });
+        history::add(
+            &mut changes,
+            app,
+            account.doc.id,
+            "offline_wrong",
+            About { device: None, relying_party, details },
+        );
     }
     changes.commit(&*app.store).await?;
     app.log.wake();
@@ -135,7 +143,11 @@ async fn wrong(
 }
 
 async fn approve(
-    app: &App, mut entry: Entry<Transaction>, device: Entry<Device>, account: &Entry<Account>, now: i64,
+    app: &App,
+    mut entry: Entry<Transaction>,
+    device: Entry<Device>,
+    account: &Entry<Account>,
+    now: i64,
 ) -> Result<(), ApiError> {
     // The code shows the possession of the phone and, before it, a biometric match.
     let authenticator = level::authenticator(app, &device.doc, Factor::Biometric).unwrap_or(Level::Low);
@@ -165,7 +177,10 @@ async fn approve(
 
 /// The active phone whose code it is.
 async fn find<'a>(
-    app: &App, account: Option<&'a Entry<Account>>, offline: &OfflineState, typed: &str,
+    app: &App,
+    account: Option<&'a Entry<Account>>,
+    offline: &OfflineState,
+    typed: &str,
 ) -> Result<Option<(Entry<Device>, &'a Entry<Account>)>, ApiError> {
     let Some(account) = account.filter(|account| !account.doc.blocked) else { return Ok(None) };
     let received = app.keys.open_own::<OfflineChallenge>(&offline.challenge.0).map_err(|_| Code::Internal)?;

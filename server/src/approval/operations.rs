@@ -11,17 +11,15 @@ use godkend_protocol::messages::pin::PinContext;
 use godkend_protocol::types::{KeyPurpose, Operation};
 use serde_json::json;
 
-use super::{browser, notice};
 use super::challenge::Own;
+use super::{browser, notice};
 use crate::activation::{self, Form, stage_now};
 use crate::app::App;
 use crate::audit::{AuditEntry, LoggedKey};
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::history::{self, About};
-use crate::records::{
-    Account, AppAttest, Browser, Device, Enrolment, EnrolmentKind, EnrolledKey, Entry, HandedOutBy,
-};
+use crate::records::{Account, AppAttest, Browser, Device, EnrolledKey, Enrolment, EnrolmentKind, Entry, HandedOutBy};
 
 /// An answer whose operation is to be done.
 pub(super) struct Doing<'a> {
@@ -44,7 +42,10 @@ pub(super) struct Done {
 
 /// Whether a device may ask for this now. `state` is the device's effective state.
 pub(super) async fn check(
-    app: &App, device: &Device, state: DeviceState, operation: &Operation,
+    app: &App,
+    device: &Device,
+    state: DeviceState,
+    operation: &Operation,
 ) -> Result<(), ApiError> {
     if state == DeviceState::Enrolling && *operation != Operation::FinishEnrolment {
         return Err(Code::DeviceNotActive.into());
@@ -79,7 +80,11 @@ pub(super) async fn check(
 
 /// Does an approved operation: changes `device` and adds everything else to `changes`. The caller writes `device`.
 pub(super) async fn apply(
-    app: &App, changes: &mut Changes, device: &mut Entry<Device>, account: &mut Entry<Account>, doing: &Doing<'_>,
+    app: &App,
+    changes: &mut Changes,
+    device: &mut Entry<Device>,
+    account: &mut Entry<Account>,
+    doing: &Doing<'_>,
 ) -> Result<Done, ApiError> {
     let Some(operation) = &doing.own.challenge.operation else { return Ok(Done::default()) };
     let (now, account_id) = (doing.now, account.doc.id);
@@ -160,8 +165,12 @@ pub(super) async fn apply(
 }
 
 async fn finish(
-    app: &App, changes: &mut Changes, device: &mut Entry<Device>, account: &Entry<Account>,
-    reset: Option<&Entry<Enrolment>>, now: i64,
+    app: &App,
+    changes: &mut Changes,
+    device: &mut Entry<Device>,
+    account: &Entry<Account>,
+    reset: Option<&Entry<Enrolment>>,
+    now: i64,
 ) -> Result<Done, ApiError> {
     let mut enrolment = match reset {
         Some(reset) => reset.clone(),
@@ -184,7 +193,8 @@ async fn finish(
             at: now,
         });
     }
-    let about = About::device(device.doc.id).with(json!({ "model": device.doc.info.model, "from": finished.active_from }));
+    let about =
+        About::device(device.doc.id).with(json!({ "model": device.doc.info.model, "from": finished.active_from }));
     let event = match enrolment.doc.kind {
         EnrolmentKind::Activation => "device_enrolled",
         EnrolmentKind::PinReset => "pin_reset",
@@ -202,9 +212,7 @@ async fn finish(
 }
 
 /// Puts a reset's new PIN in the place of the device's, after its first proof.
-fn switch_pin(
-    changes: &mut Changes, device: &mut Device, enrolment: &mut Enrolment, now: i64,
-) -> Result<(), ApiError> {
+fn switch_pin(changes: &mut Changes, device: &mut Device, enrolment: &mut Enrolment, now: i64) -> Result<(), ApiError> {
     let mut new = enrolment.pin.take().ok_or(Code::PinMissing)?;
     // Numbers go on rising, so that no start of the old PIN is ever taken again.
     new.last_exchange = new.last_exchange.max(device.pin.as_ref().map_or(0, |pin| pin.last_exchange));
@@ -222,7 +230,9 @@ fn switch_pin(
 
 /// The finished reset of this device whose new PIN waits for its first proof, if the operation is that proof.
 pub(crate) async fn reset_of(
-    app: &App, device: &Device, operation: Option<&Operation>,
+    app: &App,
+    device: &Device,
+    operation: Option<&Operation>,
 ) -> Result<Option<Entry<Enrolment>>, ApiError> {
     if operation != Some(&Operation::FinishEnrolment) {
         return Ok(None);
@@ -277,7 +287,10 @@ fn change_pin(app: &App, changes: &mut Changes, device: &mut Device, doing: &Doi
 
 /// Judges new keys: attested over the challenge, and each but the offline one has signed the answer.
 fn new_keys(
-    app: &App, device: &Device, expect: &[KeyPurpose], doing: &Doing<'_>,
+    app: &App,
+    device: &Device,
+    expect: &[KeyPurpose],
+    doing: &Doing<'_>,
 ) -> Result<(Vec<EnrolledKey>, Option<AppAttest>), ApiError> {
     let data = doing.request.data.as_ref().ok_or(Code::Malformed)?;
     let vouching = device.app_attest.as_ref();

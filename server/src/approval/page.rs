@@ -84,7 +84,11 @@ pub fn view(transaction: &Transaction, now: i64) -> TransactionView {
     let state = match &transaction.outcome {
         Some(_) if needs_return => State::Opened,
         Some(Outcome { decision: Decision::Approve, at, .. }) => {
-            if now < at.saturating_add(COLLECT_WITHIN) { State::Approved } else { State::Expired }
+            if now < at.saturating_add(COLLECT_WITHIN) {
+                State::Approved
+            } else {
+                State::Expired
+            }
         }
         Some(Outcome { decision: Decision::Deny, .. }) => State::Denied,
         Some(Outcome { decision: Decision::ReportFraud, .. }) => State::Reported,
@@ -159,9 +163,8 @@ pub async fn collect(app: &App, id: &Id, browser_session: Option<&Hash32>) -> Re
         }
         let mut changes = Changes::new();
         let remember = outcome.remember_browser && entry.doc.may_remember && entry.doc.action == Action::LogOn;
-        let new_browser_cookie = remember.then(|| {
-            browser::remember(app, &mut changes, account.doc.id, entry.doc.browser.as_deref(), now)
-        });
+        let new_browser_cookie =
+            remember.then(|| browser::remember(app, &mut changes, account.doc.id, entry.doc.browser.as_deref(), now));
         entry.doc.collected = true;
         changes.unchanged(&account).update(&entry);
         changes.commit(&*app.store).await?;
@@ -223,7 +226,10 @@ pub fn same_device_link(app: &App, transaction: &Transaction) -> Option<String> 
 /// # Errors
 /// [`Code::LinkInvalid`] for another code, browser or kind of login.
 pub async fn complete_same_device(
-    app: &App, id: &Id, return_code: &Secret<16>, browser_session: Option<&Hash32>,
+    app: &App,
+    id: &Id,
+    return_code: &Secret<16>,
+    browser_session: Option<&Hash32>,
 ) -> Result<(), ApiError> {
     retry(|| async {
         let invalid = |error: ApiError| match error.code {
@@ -256,9 +262,10 @@ pub(super) fn return_url(app: &App, transaction: &Transaction) -> Option<String>
 }
 
 fn needs_return(transaction: &Transaction) -> bool {
-    let approved = transaction.outcome.as_ref().is_some_and(|outcome| {
-        outcome.decision == Decision::Approve && outcome.binding == Binding::SameDevice
-    });
+    let approved = transaction
+        .outcome
+        .as_ref()
+        .is_some_and(|outcome| outcome.decision == Decision::Approve && outcome.binding == Binding::SameDevice);
     approved && !transaction.returned
 }
 

@@ -14,7 +14,11 @@ use crate::records::{Account, AddressedBy, Entry, Outcome, Transaction};
 
 /// Writes the outcome into `changes`, with its log entry and history line. The caller commits, then calls [`told`].
 pub(super) async fn settle(
-    app: &App, changes: &mut Changes, entry: &mut Entry<Transaction>, account: Option<&Account>, outcome: Outcome,
+    app: &App,
+    changes: &mut Changes,
+    entry: &mut Entry<Transaction>,
+    account: Option<&Account>,
+    outcome: Outcome,
     hashes: Option<(Hash32, Hash32)>,
 ) -> Result<(), ApiError> {
     drop_open(app, changes, &entry.doc).await?;
@@ -66,7 +70,8 @@ pub(super) fn told(app: &App, transaction: &Transaction) {
     if let Some(account) = addressed.and_then(|addressed| addressed.account) {
         app.wake.all(account);
     }
-    let pushed = addressed.is_some_and(|addressed| !matches!(addressed.by, AddressedBy::Device(_) | AddressedBy::Notice(_)));
+    let pushed =
+        addressed.is_some_and(|addressed| !matches!(addressed.by, AddressedBy::Device(_) | AddressedBy::Notice(_)));
     let now_ms = app.clock.now_ms();
     match transaction.outcome.as_ref().map(|outcome| outcome.decision) {
         // A session that a person says is not theirs, however their phone came to it. Only what reaches people unasked

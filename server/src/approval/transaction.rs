@@ -246,9 +246,7 @@ pub(super) fn put_open(changes: &mut Changes, transaction: &Transaction, account
 }
 
 /// Removes the records that find a transaction.
-pub(super) async fn drop_open(
-    app: &App, changes: &mut Changes, transaction: &Transaction,
-) -> Result<(), ApiError> {
+pub(super) async fn drop_open(app: &App, changes: &mut Changes, transaction: &Transaction) -> Result<(), ApiError> {
     let Some(account) = transaction.addressed.as_ref().and_then(|addressed| addressed.account) else { return Ok(()) };
     for locked in [false, true] {
         if let Some(open) = docs::get::<Open>(&*app.store, &Open::key(&account, locked, &transaction.id)).await? {
@@ -267,7 +265,10 @@ pub(super) async fn drop_open(
 /// Ends a transaction that has no outcome: nobody refused anything, and nothing can be approved any more, after a replay
 /// of the log neither. The caller commits.
 pub(super) async fn close(
-    app: &App, changes: &mut Changes, entry: &mut Entry<Transaction>, now: i64,
+    app: &App,
+    changes: &mut Changes,
+    entry: &mut Entry<Transaction>,
+    now: i64,
 ) -> Result<(), ApiError> {
     drop_open(app, changes, &entry.doc).await?;
     entry.doc.expires = now;

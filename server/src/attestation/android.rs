@@ -101,10 +101,7 @@ impl AndroidRoots {
     /// # Errors
     /// Never, as the tests show; the certificates are part of the program.
     pub fn google() -> Result<Self, AttestationError> {
-        Self::from_pem(concat!(
-            include_str!("roots/google-rsa-4096.pem"),
-            include_str!("roots/google-p384.pem")
-        ))
+        Self::from_pem(concat!(include_str!("roots/google-rsa-4096.pem"), include_str!("roots/google-p384.pem")))
     }
 
     /// Roots from a PEM text, for test environments.
@@ -132,15 +129,9 @@ pub fn verify_android(
         return Err(AttestationError::Malformed("an empty chain"));
     };
     let (Some(leaf), Some(issuer), Some(top)) = (path.first(), path.get(1), path.last()) else {
-        return Err(AttestationError::Malformed(
-            "a chain of fewer than three certificates",
-        ));
+        return Err(AttestationError::Malformed("a chain of fewer than three certificates"));
     };
-    let anchor = roots
-        .0
-        .iter()
-        .find(|anchor| anchor.is(root))
-        .ok_or(AttestationError::UntrustedRoot)?;
+    let anchor = roots.0.iter().find(|anchor| anchor.is(root)).ok_or(AttestationError::UntrustedRoot)?;
     let provisioning = match attribute(top.subject(), &oid!(2.5.4.5)) {
         Some(_) => Provisioning::Factory,
         None => Provisioning::Remote,
@@ -189,15 +180,8 @@ fn only_attestation<'a>(chain: &'a [X509Certificate<'_>]) -> Result<&'a [u8], At
     }
 }
 
-fn refuse_revoked(
-    chain: &[X509Certificate<'_>],
-    revoked: &RevocationList,
-) -> Result<(), AttestationError> {
-    match chain
-        .iter()
-        .map(chain::serial_hex)
-        .find(|serial| revoked.status(serial).is_some())
-    {
+fn refuse_revoked(chain: &[X509Certificate<'_>], revoked: &RevocationList) -> Result<(), AttestationError> {
+    match chain.iter().map(chain::serial_hex).find(|serial| revoked.status(serial).is_some()) {
         Some(serial) => Err(AttestationError::Revoked { serial }),
         None => Ok(()),
     }
@@ -216,13 +200,7 @@ fn judge_level(
     let certified = match provisioning {
         Provisioning::Factory => [issuer, top]
             .iter()
-            .any(|certificate| {
-                certificate
-                    .subject()
-                    .to_string()
-                    .to_ascii_lowercase()
-                    .contains("strongbox")
-            })
+            .any(|certificate| certificate.subject().to_string().to_ascii_lowercase().contains("strongbox"))
             .then_some(SecurityLevel::StrongBox),
         Provisioning::Remote => match attribute(issuer.subject(), &oid!(2.5.4.10)) {
             Some("StrongBox") => Some(SecurityLevel::StrongBox),
@@ -270,11 +248,7 @@ fn judge_key(
         KeyUsage::Agree => (6, None),
     };
     let purposes = &enforced.purposes;
-    if !purposes.contains(&wanted)
-        || !purposes
-            .iter()
-            .all(|purpose| *purpose == wanted || Some(*purpose) == harmless)
-    {
+    if !purposes.contains(&wanted) || !purposes.iter().all(|purpose| *purpose == wanted || Some(*purpose) == harmless) {
         return Err(AttestationError::WrongPurpose);
     }
     chain::p256_public_key(leaf)
@@ -289,46 +263,28 @@ fn judge_boot(
     }
     match &description.hardware.root_of_trust {
         None => Err(AttestationError::BootRefused("no root of trust")),
-        Some(RootOfTrust { locked: false, .. }) => {
-            Err(AttestationError::BootRefused("the boot loader is unlocked"))
-        }
+        Some(RootOfTrust { locked: false, .. }) => Err(AttestationError::BootRefused("the boot loader is unlocked")),
         Some(RootOfTrust { state: 0, .. }) => Ok(Some(Boot::Verified)),
-        Some(RootOfTrust {
-            state: 1, boot_key, ..
-        }) => expect
+        Some(RootOfTrust { state: 1, boot_key, .. }) => expect
             .boot_keys
             .iter()
             .find(|accepted| accepted.0.as_slice() == *boot_key)
             .map(|accepted| Some(Boot::SelfSigned(*accepted)))
-            .ok_or(AttestationError::BootRefused(
-                "self-signed with an unknown key",
-            )),
+            .ok_or(AttestationError::BootRefused("self-signed with an unknown key")),
         Some(_) => Err(AttestationError::BootRefused("not verified")),
     }
 }
 
 /// Every package and every signer named must be accepted: an app that shares its user id with another shares its keys.
-fn judge_app(
-    description: &KeyDescription<'_>,
-    expect: &AndroidExpectation<'_>,
-) -> Result<String, AttestationError> {
+fn judge_app(description: &KeyDescription<'_>, expect: &AndroidExpectation<'_>) -> Result<String, AttestationError> {
     // The operating system states the app, so it stands in the software list.
     let Some(ApplicationId { packages, signers }) = &description.software.application_id else {
         return Err(AttestationError::WrongApp);
     };
     let signers_accepted = !signers.is_empty()
-        && signers.iter().all(|signer| {
-            expect
-                .signer_digests
-                .iter()
-                .any(|accepted| accepted.0.as_slice() == *signer)
-        });
-    let packages_accepted = packages.iter().all(|package| {
-        expect
-            .packages
-            .iter()
-            .any(|accepted| accepted.as_bytes() == *package)
-    });
+        && signers.iter().all(|signer| expect.signer_digests.iter().any(|accepted| accepted.0.as_slice() == *signer));
+    let packages_accepted =
+        packages.iter().all(|package| expect.packages.iter().any(|accepted| accepted.as_bytes() == *package));
     let any_app = description.software.all_applications || description.hardware.all_applications;
     match packages.first() {
         Some(package) if signers_accepted && packages_accepted && !any_app => {
@@ -345,28 +301,19 @@ fn judge_user_authentication(
     let lists = [&description.software, &description.hardware];
     if expect.user_authentication == UserAuthentication::BiometricPerUse {
         if lists.iter().any(|list| list.no_auth_required) {
-            return Err(AttestationError::WrongUserAuthentication(
-                "none is required",
-            ));
+            return Err(AttestationError::WrongUserAuthentication("none is required"));
         }
         // Authenticator types: 1 screen lock, 2 biometric.
         if description.enforced().user_auth_type != Some(2) {
-            return Err(AttestationError::WrongUserAuthentication(
-                "not biometrics alone",
-            ));
+            return Err(AttestationError::WrongUserAuthentication("not biometrics alone"));
         }
-        if lists
-            .iter()
-            .any(|list| list.auth_timeout.is_some() || list.allow_while_on_body)
-        {
+        if lists.iter().any(|list| list.auth_timeout.is_some() || list.allow_while_on_body) {
             return Err(AttestationError::WrongUserAuthentication("not at each use"));
         }
     }
     // Older hardware leaves the screen lock to the operating system, whose boot state was judged.
     if expect.unlocked_device_required && !lists.iter().any(|list| list.unlocked_device_required) {
-        return Err(AttestationError::WrongUserAuthentication(
-            "works on a locked screen",
-        ));
+        return Err(AttestationError::WrongUserAuthentication("works on a locked screen"));
     }
     Ok(())
 }
@@ -383,7 +330,5 @@ impl<'a> KeyDescription<'a> {
 
 /// The first attribute of a name with the given type.
 fn attribute<'a>(name: &'a X509Name<'_>, kind: &Oid<'_>) -> Option<&'a str> {
-    name.iter_attributes()
-        .find(|attribute| attribute.attr_type() == kind)
-        .and_then(|attribute| attribute.as_str().ok())
+    name.iter_attributes().find(|attribute| attribute.attr_type() == kind).and_then(|attribute| attribute.as_str().ok())
 }

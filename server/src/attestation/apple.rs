@@ -98,9 +98,7 @@ pub fn verify_app_attest(
     }
     let object = Object::parse(object)?;
     let path = chain::parse(object.certificates.iter().copied())?;
-    let leaf = path
-        .first()
-        .ok_or(AttestationError::Malformed("no certificate"))?;
+    let leaf = path.first().ok_or(AttestationError::Malformed("no certificate"))?;
     if !path.last().is_some_and(|top| root.0.issued(top)) {
         return Err(AttestationError::UntrustedRoot);
     }
@@ -155,8 +153,7 @@ pub fn verify_app_attest_assertion(
     if assertion.len() > MAX_ASSERTION_BYTES {
         return Err(AttestationError::TooLarge);
     }
-    let [signature, authenticator_data] =
-        byte_strings(assertion, ["signature", "authenticatorData"])?;
+    let [signature, authenticator_data] = byte_strings(assertion, ["signature", "authenticatorData"])?;
     let nonce = sha256(&[authenticator_data, client_data_hash]);
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, public_key)
         .verify(&nonce, signature)
@@ -198,11 +195,7 @@ impl<'a> Object<'a> {
             return Err(AttestationError::Malformed("not an App Attest object"));
         }
         let (certificates, receipt) = statement.ok_or(CBOR)?;
-        Ok(Self {
-            certificates,
-            receipt,
-            authenticator_data: data.ok_or(CBOR)?,
-        })
+        Ok(Self { certificates, receipt, authenticator_data: data.ok_or(CBOR)? })
     }
 
     fn statement(decoder: &mut Decoder<'a>) -> Result<Statement<'a>, AttestationError> {
@@ -237,11 +230,7 @@ impl<'a> AuthenticatorData<'a> {
         let (app_id_hash, rest) = bytes.split_first_chunk::<32>().ok_or(DATA)?;
         let (_flags, rest) = rest.split_first().ok_or(DATA)?;
         let (counter, rest) = rest.split_first_chunk::<4>().ok_or(DATA)?;
-        Ok(Self {
-            app_id_hash,
-            counter: u32::from_be_bytes(*counter),
-            rest,
-        })
+        Ok(Self { app_id_hash, counter: u32::from_be_bytes(*counter), rest })
     }
 
     /// The environment (`aaguid`) and the credential id.
@@ -253,9 +242,7 @@ impl<'a> AuthenticatorData<'a> {
             _ => return Err(AttestationError::WrongEnvironment),
         };
         let (length, rest) = rest.split_first_chunk::<2>().ok_or(DATA)?;
-        let id = rest
-            .get(..usize::from(u16::from_be_bytes(*length)))
-            .ok_or(DATA)?;
+        let id = rest.get(..usize::from(u16::from_be_bytes(*length))).ok_or(DATA)?;
         Ok((environment, id))
     }
 }
@@ -279,19 +266,13 @@ fn only(der: &[u8], class: Class, tag: Tag) -> Result<&[u8], AttestationError> {
 }
 
 /// A CBOR map of exactly the named byte strings.
-fn byte_strings<'a, const N: usize>(
-    cbor: &'a [u8],
-    names: [&str; N],
-) -> Result<[&'a [u8]; N], AttestationError> {
+fn byte_strings<'a, const N: usize>(cbor: &'a [u8], names: [&str; N]) -> Result<[&'a [u8]; N], AttestationError> {
     let mut decoder = Decoder::new(cbor);
     let mut values = [None; N];
     for _ in 0..map(&mut decoder)? {
         let name = decoder.str().map_err(cbor_error)?;
-        let slot = names
-            .iter()
-            .zip(&mut values)
-            .find_map(|(known, slot)| (*known == name).then_some(slot))
-            .ok_or(CBOR)?;
+        let slot =
+            names.iter().zip(&mut values).find_map(|(known, slot)| (*known == name).then_some(slot)).ok_or(CBOR)?;
         set(slot, decoder.bytes().map_err(cbor_error)?)?;
     }
     end(&decoder, cbor)?;
@@ -315,19 +296,11 @@ fn map(decoder: &mut Decoder<'_>) -> Result<u64, AttestationError> {
 
 /// Fills a slot once: a key must not stand twice.
 fn set<T>(slot: &mut Option<T>, value: T) -> Result<(), AttestationError> {
-    if slot.replace(value).is_some() {
-        Err(CBOR)
-    } else {
-        Ok(())
-    }
+    if slot.replace(value).is_some() { Err(CBOR) } else { Ok(()) }
 }
 
 fn end(decoder: &Decoder<'_>, cbor: &[u8]) -> Result<(), AttestationError> {
-    if decoder.position() == cbor.len() {
-        Ok(())
-    } else {
-        Err(CBOR)
-    }
+    if decoder.position() == cbor.len() { Ok(()) } else { Err(CBOR) }
 }
 
 fn sha256(parts: &[&[u8]]) -> [u8; 32] {

@@ -4,9 +4,8 @@
 use x509_parser::asn1_rs::oid;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::oid_registry::{
-    OID_PKCS1_SHA256WITHRSA, OID_PKCS1_SHA384WITHRSA, OID_PKCS1_SHA512WITHRSA,
-    OID_SIG_ECDSA_WITH_SHA256, OID_SIG_ECDSA_WITH_SHA384, OID_X509_EXT_BASIC_CONSTRAINTS,
-    OID_X509_EXT_KEY_USAGE,
+    OID_PKCS1_SHA256WITHRSA, OID_PKCS1_SHA384WITHRSA, OID_PKCS1_SHA512WITHRSA, OID_SIG_ECDSA_WITH_SHA256,
+    OID_SIG_ECDSA_WITH_SHA384, OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_KEY_USAGE,
 };
 use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer;
@@ -58,8 +57,7 @@ impl TrustAnchor {
 
     /// Whether `certificate` is this root, whatever its dates: the key decides.
     pub(super) fn is(&self, certificate: &X509Certificate<'_>) -> bool {
-        certificate.public_key().raw == self.public_key_info
-            && certificate.subject().as_raw() == self.subject
+        certificate.public_key().raw == self.public_key_info && certificate.subject().as_raw() == self.subject
     }
 
     /// Whether `certificate` names this root as its issuer.
@@ -107,8 +105,8 @@ pub(super) fn verify(
     now_unix: i64,
     lenient: Leniency,
 ) -> Result<(), AttestationError> {
-    let (_, anchor_key) = SubjectPublicKeyInfo::from_der(&anchor.public_key_info)
-        .map_err(|_| AttestationError::UntrustedRoot)?;
+    let (_, anchor_key) =
+        SubjectPublicKeyInfo::from_der(&anchor.public_key_info).map_err(|_| AttestationError::UntrustedRoot)?;
     if path.is_empty() {
         return Err(AttestationError::UntrustedRoot);
     }
@@ -154,18 +152,13 @@ fn has_strong_signature(certificate: &X509Certificate<'_>) -> bool {
 
 /// Basic constraints and key usage of an issuer (RFC 5280, sections 4.2.1.3 and 4.2.1.9), and no critical extension
 /// that this code does not know. `index` 0 is the leaf.
-fn respects_constraints(
-    certificate: &X509Certificate<'_>,
-    index: usize,
-    lenient: Leniency,
-) -> bool {
+fn respects_constraints(certificate: &X509Certificate<'_>, index: usize, lenient: Leniency) -> bool {
     let known = certificate.extensions().iter().all(|extension| {
         !extension.critical
             || extension.oid == OID_X509_EXT_BASIC_CONSTRAINTS
             || extension.oid == OID_X509_EXT_KEY_USAGE
     });
-    let (Ok(constraints), Ok(usage)) = (certificate.basic_constraints(), certificate.key_usage())
-    else {
+    let (Ok(constraints), Ok(usage)) = (certificate.basic_constraints(), certificate.key_usage()) else {
         return false;
     };
     let Some(below) = index.checked_sub(1) else {
@@ -185,26 +178,14 @@ fn respects_constraints(
 }
 
 /// The public key as an uncompressed SEC1 point if it is a valid one on P-256.
-pub(super) fn p256_public_key(
-    certificate: &X509Certificate<'_>,
-) -> Result<[u8; 65], AttestationError> {
+pub(super) fn p256_public_key(certificate: &X509Certificate<'_>) -> Result<[u8; 65], AttestationError> {
     let info = certificate.public_key();
-    let curve = info
-        .algorithm
-        .parameters
-        .as_ref()
-        .and_then(|p| p.as_oid().ok());
-    if info.algorithm.algorithm != oid!(1.2.840.10045.2.1)
-        || curve != Some(oid!(1.2.840.10045.3.1.7))
-    {
+    let curve = info.algorithm.parameters.as_ref().and_then(|p| p.as_oid().ok());
+    if info.algorithm.algorithm != oid!(1.2.840.10045.2.1) || curve != Some(oid!(1.2.840.10045.3.1.7)) {
         return Err(AttestationError::WrongAlgorithm);
     }
-    let point: [u8; 65] = info
-        .subject_public_key
-        .data
-        .as_ref()
-        .try_into()
-        .map_err(|_| AttestationError::WrongAlgorithm)?;
+    let point: [u8; 65] =
+        info.subject_public_key.data.as_ref().try_into().map_err(|_| AttestationError::WrongAlgorithm)?;
     if point[0] != 4 || p256::PublicKey::from_sec1_bytes(&point).is_err() {
         return Err(AttestationError::WrongAlgorithm);
     }

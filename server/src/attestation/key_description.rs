@@ -69,14 +69,7 @@ impl<'a> KeyDescription<'a> {
         let software = AuthorizationList::parse(reader.next(Tag::Sequence)?)?;
         let hardware = AuthorizationList::parse(reader.next(Tag::Sequence)?)?;
         reader.end()?;
-        Ok(Self {
-            version,
-            attestation_level,
-            key_level,
-            challenge,
-            software,
-            hardware,
-        })
+        Ok(Self { version, attestation_level, key_level, challenge, software, hardware })
     }
 }
 
@@ -116,8 +109,7 @@ impl<'a> AuthorizationList<'a> {
                 705 => list.os_version = Some(integer(inner.only(Tag::Integer)?)?),
                 706 => list.os_patch_level = Some(integer(inner.only(Tag::Integer)?)?),
                 709 => {
-                    list.application_id =
-                        Some(ApplicationId::parse(inner.only(Tag::OctetString)?)?);
+                    list.application_id = Some(ApplicationId::parse(inner.only(Tag::OctetString)?)?);
                 }
                 _ => {}
             }
@@ -139,11 +131,7 @@ impl<'a> RootOfTrust<'a> {
         // The boot hash came with version 3.
         let _boot_hash = reader.optional(Tag::OctetString)?;
         reader.end()?;
-        Ok(Self {
-            boot_key,
-            locked,
-            state,
-        })
+        Ok(Self { boot_key, locked, state })
     }
 }
 
@@ -196,10 +184,7 @@ impl<'a> Reader<'a> {
             return Ok(None);
         };
         let constructed = matches!(tag, Tag::Sequence | Tag::Set);
-        if any.class() != Class::Universal
-            || any.tag() != tag
-            || any.header.is_constructed() != constructed
-        {
+        if any.class() != Class::Universal || any.tag() != tag || any.header.is_constructed() != constructed {
             return Err(MALFORMED);
         }
         Ok(Some(any.data))
@@ -217,21 +202,13 @@ impl<'a> Reader<'a> {
     }
 
     fn end(&self) -> Result<(), AttestationError> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(MALFORMED)
-        }
+        if self.rest.is_empty() { Ok(()) } else { Err(MALFORMED) }
     }
 }
 
 /// A NULL marks a flag as set.
 fn present(reader: Reader<'_>) -> Result<bool, AttestationError> {
-    if reader.only(Tag::Null)?.is_empty() {
-        Ok(true)
-    } else {
-        Err(MALFORMED)
-    }
+    if reader.only(Tag::Null)?.is_empty() { Ok(true) } else { Err(MALFORMED) }
 }
 
 /// A non-negative integer of at most 64 bits, in its shortest form.
@@ -245,9 +222,7 @@ fn integer(content: &[u8]) -> Result<u64, AttestationError> {
     if magnitude.len() > 8 {
         return Err(MALFORMED);
     }
-    Ok(magnitude
-        .iter()
-        .fold(0, |value, byte| (value << 8) | u64::from(*byte)))
+    Ok(magnitude.iter().fold(0, |value, byte| (value << 8) | u64::from(*byte)))
 }
 
 fn level(content: &[u8]) -> Result<SecurityLevel, AttestationError> {

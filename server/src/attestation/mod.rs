@@ -20,10 +20,7 @@ pub use apple::{
     verify_app_attest_assertion,
 };
 pub use error::AttestationError;
-pub use policy::{
-    AndroidPolicy, ApplePolicy, AttestationMode, AttestationPolicy, Digest, PolicyError,
-    SecurityLevel,
-};
+pub use policy::{AndroidPolicy, ApplePolicy, AttestationMode, AttestationPolicy, Digest, PolicyError, SecurityLevel};
 pub use revocation::{RevocationList, RevocationListError};
 
 use android::{KeyUsage, UserAuthentication};
@@ -161,11 +158,7 @@ impl Trust {
     /// # Errors
     /// Never, as the tests show; the roots are part of the program.
     pub fn published(revoked: RevocationList) -> Result<Self, AttestationError> {
-        Ok(Self {
-            android: AndroidRoots::google()?,
-            apple: AppleRoot::apple()?,
-            revoked,
-        })
+        Ok(Self { android: AndroidRoots::google()?, apple: AppleRoot::apple()?, revoked })
     }
 }
 
@@ -183,26 +176,14 @@ pub fn verify(
     match attestation {
         Attestation::Software => match policy.mode {
             AttestationMode::Required => Err(AttestationError::AttestationRequired),
-            AttestationMode::Accepted | AttestationMode::SoftwareAllowed => Ok(AttestationFacts {
-                level: KeyLevel::Software,
-                evidence: Evidence::None,
-            }),
+            AttestationMode::Accepted | AttestationMode::SoftwareAllowed => {
+                Ok(AttestationFacts { level: KeyLevel::Software, evidence: Evidence::None })
+            }
         },
         Attestation::Android { chain } => android_key(chain, enrolment, policy, trust, now_unix),
-        Attestation::AppAttest {
-            key_id,
-            object,
-            assertion,
-        } => {
+        Attestation::AppAttest { key_id, object, assertion } => {
             let expect = apple_expectation(policy)?;
-            let facts = verify_app_attest(
-                object,
-                key_id,
-                enrolment.challenge,
-                &expect,
-                &trust.apple,
-                now_unix,
-            )?;
+            let facts = verify_app_attest(object, key_id, enrolment.challenge, &expect, &trust.apple, now_unix)?;
             let attested = AppAttestKey {
                 public_key: facts.public_key,
                 app_id: facts.app_id,
@@ -214,9 +195,7 @@ pub fn verify(
         }
         Attestation::AppAttestAssertion { assertion } => {
             let expect = apple_expectation(policy)?;
-            let attested = enrolment
-                .app_attest
-                .ok_or(AttestationError::AttestationRequired)?;
+            let attested = enrolment.app_attest.ok_or(AttestationError::AttestationRequired)?;
             // The policy may have become stricter since that key was enrolled.
             if !expect.app_ids.contains(&attested.app_id) {
                 return Err(AttestationError::WrongApp);
@@ -236,10 +215,7 @@ fn android_key(
     trust: &Trust,
     now_unix: i64,
 ) -> Result<AttestationFacts, AttestationError> {
-    let android = policy
-        .android
-        .as_ref()
-        .ok_or(AttestationError::PlatformNotAccepted)?;
+    let android = policy.android.as_ref().ok_or(AttestationError::PlatformNotAccepted)?;
     let floor = match policy.mode {
         AttestationMode::SoftwareAllowed => SecurityLevel::Software,
         AttestationMode::Required | AttestationMode::Accepted => SecurityLevel::Tee,
@@ -274,17 +250,9 @@ fn android_key(
     })
 }
 
-fn apple_expectation(
-    policy: &AttestationPolicy,
-) -> Result<AppAttestExpectation<'_>, AttestationError> {
-    let apple = policy
-        .apple
-        .as_ref()
-        .ok_or(AttestationError::PlatformNotAccepted)?;
-    Ok(AppAttestExpectation {
-        app_ids: &apple.app_ids,
-        allow_development: apple.allow_development,
-    })
+fn apple_expectation(policy: &AttestationPolicy) -> Result<AppAttestExpectation<'_>, AttestationError> {
+    let apple = policy.apple.as_ref().ok_or(AttestationError::PlatformNotAccepted)?;
+    Ok(AppAttestExpectation { app_ids: &apple.app_ids, allow_development: apple.allow_development })
 }
 
 fn vouched_key(
@@ -301,9 +269,6 @@ fn vouched_key(
     )?;
     Ok(AttestationFacts {
         level: KeyLevel::Apple,
-        evidence: Evidence::AppAttest(AppAttestKey {
-            counter,
-            ..attested.clone()
-        }),
+        evidence: Evidence::AppAttest(AppAttestKey { counter, ..attested.clone() }),
     })
 }

@@ -93,9 +93,7 @@ impl AttestationPolicy {
             return Err(PolicyError::TestOnly("mode = \"software_allowed\""));
         }
         if let Some(android) = &self.android {
-            if android.min_security_level == SecurityLevel::Software
-                && self.mode != AttestationMode::SoftwareAllowed
-            {
+            if android.min_security_level == SecurityLevel::Software && self.mode != AttestationMode::SoftwareAllowed {
                 return Err(PolicyError::TestOnly("min_security_level = \"software\""));
             }
             if android.packages.is_empty() {
@@ -113,8 +111,7 @@ impl AttestationPolicy {
                 return Err(PolicyError::NothingAccepted("apple.app_ids"));
             }
         }
-        if self.mode == AttestationMode::Required && self.android.is_none() && self.apple.is_none()
-        {
+        if self.mode == AttestationMode::Required && self.android.is_none() && self.apple.is_none() {
             return Err(PolicyError::NothingAccepted("the attestation policy"));
         }
         Ok(())
@@ -129,9 +126,8 @@ impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let mut digest = [0; 32];
-        hex::decode_to_slice(text.replace(':', ""), &mut digest).map_err(|_| {
-            serde::de::Error::custom("expected a SHA-256 digest of 64 hexadecimal characters")
-        })?;
+        hex::decode_to_slice(text.replace(':', ""), &mut digest)
+            .map_err(|_| serde::de::Error::custom("expected a SHA-256 digest of 64 hexadecimal characters"))?;
         Ok(Self(digest))
     }
 }

@@ -21,8 +21,7 @@ impl RevocationList {
     /// # Errors
     /// [`RevocationListError`] if the text is not of that form; a status that is unknown today still revokes.
     pub fn from_json(text: &str) -> Result<Self, RevocationListError> {
-        let file: File =
-            serde_json::from_str(text).map_err(|error| RevocationListError(error.to_string()))?;
+        let file: File = serde_json::from_str(text).map_err(|error| RevocationListError(error.to_string()))?;
         let mut serials = HashMap::with_capacity(file.entries.len());
         for (serial, entry) in file.entries {
             if serial.is_empty() || !serial.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -55,11 +54,7 @@ impl RevocationList {
 /// Lower case without leading zeros.
 pub(super) fn normal_serial(serial: &str) -> String {
     let short = serial.trim_start_matches('0');
-    if short.is_empty() {
-        "0".to_owned()
-    } else {
-        short.to_ascii_lowercase()
-    }
+    if short.is_empty() { "0".to_owned() } else { short.to_ascii_lowercase() }
 }
 
 #[derive(Deserialize)]

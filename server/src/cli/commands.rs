@@ -80,12 +80,10 @@ fn check(path: &Path) -> Outcome {
     }
     let mut sound = findings.iter().all(|finding| finding.severity != Severity::Error);
     let keys = ServerKeys::load(&config, now());
-    for error in [
-        Judge::load(&config).err().map(|error| error.to_string()),
-        keys.as_ref().err().map(ToString::to_string),
-    ]
-    .into_iter()
-    .flatten()
+    for error in
+        [Judge::load(&config).err().map(|error| error.to_string()), keys.as_ref().err().map(ToString::to_string)]
+            .into_iter()
+            .flatten()
     {
         say(format_args!("error: {error}"));
         sound = false;
@@ -131,7 +129,9 @@ fn verify_log(path: &Path) -> Outcome {
     say(format_args!("not yet signed  {}", report.unsigned));
     say(format_args!("torn bytes      {}", report.torn));
     if !report.companions {
-        say(format_args!("warning: index and tree differ from the entries; remove both, and the next start rebuilds them."));
+        say(format_args!(
+            "warning: index and tree differ from the entries; remove both, and the next start rebuilds them."
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

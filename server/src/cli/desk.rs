@@ -58,7 +58,9 @@ pub(super) async fn run(config: &Config, command: DeskCommand) -> Result<ExitCod
 
 /// Fetches the evidence of a transaction into a new file.
 pub(super) async fn export_evidence(
-    config: &Config, transaction: &str, file: &Path,
+    config: &Config,
+    transaction: &str,
+    file: &Path,
 ) -> Result<ExitCode, Box<dyn Error>> {
     use std::io::Write as _;
     let desk = Desk::new(config)?;

@@ -51,14 +51,12 @@ fn unix(at: &toml::value::Datetime) -> Option<i64> {
     // Years begin in March, so that the leap day is the last of one.
     let year = if month <= 2 { year - 1 } else { year };
     let month = (month + 9) % 12;
-    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400)
-        + (153 * month + 2) / 5
-        + day
-        - 1
-        - 719_468;
-    let time = at.time.map_or(0, |time| {
-        i64::from(time.hour) * 3_600 + i64::from(time.minute) * 60 + i64::from(time.second)
-    });
+    let days =
+        365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day
+            - 1
+            - 719_468;
+    let time =
+        at.time.map_or(0, |time| i64::from(time.hour) * 3_600 + i64::from(time.minute) * 60 + i64::from(time.second));
     let offset = match at.offset {
         Some(toml::value::Offset::Custom { minutes }) => i64::from(minutes) * 60,
         Some(toml::value::Offset::Z) | None => 0,

@@ -26,19 +26,11 @@ pub struct Finding {
 
 impl Finding {
     pub(super) fn error(setting: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Error,
-            setting: setting.into(),
-            text: text.into(),
-        }
+        Self { severity: Severity::Error, setting: setting.into(), text: text.into() }
     }
 
     fn warning(setting: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            setting: setting.into(),
-            text: text.into(),
-        }
+        Self { severity: Severity::Warning, setting: setting.into(), text: text.into() }
     }
 }
 
@@ -71,14 +63,9 @@ impl Config {
         let server = &self.server;
         let name = &server.environment;
         let fits = (1..=32).contains(&name.len())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if !fits {
-            found.push(Finding::error(
-                "server.environment",
-                "must be 1 to 32 lower-case letters, digits and hyphens",
-            ));
+            found.push(Finding::error("server.environment", "must be 1 to 32 lower-case letters, digits and hyphens"));
         }
         if server.test_environment {
             if name == "production" {
@@ -104,65 +91,39 @@ impl Config {
                     ));
                 }
             }
-            _ => found.push(Finding::error(
-                "server.public_url",
-                "must be an https address",
-            )),
+            _ => found.push(Finding::error("server.public_url", "must be an https address")),
         }
         if server.data_dir.as_os_str().is_empty() {
             found.push(Finding::error("server.data_dir", "must name a folder"));
         }
-        if self
-            .metrics
-            .listen
-            .is_some_and(|address| !address.ip().is_loopback())
-        {
+        if self.metrics.listen.is_some_and(|address| !address.ip().is_loopback()) {
             found.push(Finding::warning(
                 "metrics.listen",
                 "reaches beyond this machine; metrics are plain HTTP and need no password",
             ));
         }
-        if self
-            .metrics
-            .listen
-            .is_some_and(|a| a == server.listen && a.port() != 0)
-        {
-            found.push(Finding::error(
-                "metrics.listen",
-                "must differ from server.listen",
-            ));
+        if self.metrics.listen.is_some_and(|a| a == server.listen && a.port() != 0) {
+            found.push(Finding::error("metrics.listen", "must differ from server.listen"));
         }
         if !["error", "warn", "info", "debug", "trace"].contains(&self.log.level.as_str()) {
-            found.push(Finding::error(
-                "log.level",
-                "must be error, warn, info, debug or trace",
-            ));
+            found.push(Finding::error("log.level", "must be error, warn, info, debug or trace"));
         }
     }
 
     fn check_tls(&self, found: &mut Vec<Finding>) {
-        let (certificate, key) = (
-            !self.tls.certificate.as_os_str().is_empty(),
-            !self.tls.key.as_os_str().is_empty(),
-        );
+        let (certificate, key) = (!self.tls.certificate.as_os_str().is_empty(), !self.tls.key.as_os_str().is_empty());
         match self.tls.mode {
             TlsMode::Files => {
                 for (present, name) in [(certificate, "tls.certificate"), (key, "tls.key")] {
                     if !present {
-                        found.push(Finding::error(
-                            name,
-                            "must name a file when tls.mode is \"files\"",
-                        ));
+                        found.push(Finding::error(name, "must name a file when tls.mode is \"files\""));
                     }
                 }
             }
             TlsMode::SelfMade | TlsMode::Off => {
                 for (present, name) in [(certificate, "tls.certificate"), (key, "tls.key")] {
                     if present {
-                        found.push(Finding::error(
-                            name,
-                            "is only read when tls.mode is \"files\"; remove one of them",
-                        ));
+                        found.push(Finding::error(name, "is only read when tls.mode is \"files\"; remove one of them"));
                     }
                 }
             }
@@ -170,7 +131,8 @@ impl Config {
         if self.tls.mode == TlsMode::Off {
             if !self.server.listen.ip().is_loopback() {
                 found.push(Finding::warning(
-                    "tls.mode", "is \"off\" while the server listens beyond this machine: everything is readable on the way",
+                    "tls.mode",
+                    "is \"off\" while the server listens beyond this machine: everything is readable on the way",
                 ));
             }
             if self.server.trusted_proxies.is_empty() {
@@ -189,32 +151,17 @@ impl Config {
             (l.handshake_seconds, "handshake_seconds"),
             (l.request_seconds, "request_seconds"),
             (l.idle_seconds, "idle_seconds"),
-            (
-                u64::from(l.streams_per_connection),
-                "streams_per_connection",
-            ),
-            (
-                u64::from(l.logins_per_source_minute),
-                "logins_per_source_minute",
-            ),
-            (
-                u64::from(l.unknown_names_per_source_minute),
-                "unknown_names_per_source_minute",
-            ),
+            (u64::from(l.streams_per_connection), "streams_per_connection"),
+            (u64::from(l.logins_per_source_minute), "logins_per_source_minute"),
+            (u64::from(l.unknown_names_per_source_minute), "unknown_names_per_source_minute"),
         ];
         for (value, key) in positive {
             if value == 0 {
-                found.push(Finding::error(
-                    format!("limits.{key}"),
-                    "must be at least 1",
-                ));
+                found.push(Finding::error(format!("limits.{key}"), "must be at least 1"));
             }
         }
         if l.requests_per_source_minute == 0 && !self.server.test_environment {
-            found.push(Finding::warning(
-                "limits.requests_per_source_minute",
-                "is 0: one source may ask without limit",
-            ));
+            found.push(Finding::warning("limits.requests_per_source_minute", "is 0: one source may ask without limit"));
         }
         if l.connections == 0 || l.connections > 1_000_000 {
             found.push(Finding::error("limits.connections", "must be 1 to 1000000"));
@@ -225,10 +172,7 @@ impl Config {
             (l.header_bytes, 8192, "header_bytes"),
         ] {
             if value < least || value > 16 * 1024 * 1024 {
-                found.push(Finding::error(
-                    format!("limits.{key}"),
-                    format!("must be {least} to 16777216 bytes"),
-                ));
+                found.push(Finding::error(format!("limits.{key}"), format!("must be {least} to 16777216 bytes")));
             }
         }
         if l.request_seconds <= self.approval.long_poll_seconds {
@@ -240,36 +184,19 @@ impl Config {
     }
 
     fn check_protocol(&self, found: &mut Vec<Finding>) {
-        let (activation, pin, approval, oidc) =
-            (&self.activation, &self.pin, &self.approval, &self.oidc);
+        let (activation, pin, approval, oidc) = (&self.activation, &self.pin, &self.approval, &self.oidc);
         // Zero is wrong; more than the design's value weakens what its text promises.
         let bounds: &[(&str, u64, u64)] = &[
             ("activation.expiry_seconds", activation.expiry_seconds, 600),
             ("activation.tries", activation.tries.into(), 5),
             ("activation.digits_tries", activation.digits_tries.into(), 3),
-            (
-                "activation.first_approval_seconds",
-                activation.first_approval_seconds,
-                1800,
-            ),
+            ("activation.first_approval_seconds", activation.first_approval_seconds, 1800),
             ("pin.tries_per_round", pin.tries_per_round.into(), 3),
             ("approval.qr_valid_seconds", approval.qr_valid_seconds, 3),
-            (
-                "approval.qr_frames_ahead",
-                approval.qr_frames_ahead.into(),
-                5,
-            ),
-            (
-                "approval.numbers_per_minute",
-                approval.numbers_per_minute.into(),
-                5,
-            ),
+            ("approval.qr_frames_ahead", approval.qr_frames_ahead.into(), 5),
+            ("approval.numbers_per_minute", approval.numbers_per_minute.into(), 5),
             ("approval.locked_waiting", approval.locked_waiting.into(), 1),
-            (
-                "approval.poll_token_seconds",
-                approval.poll_token_seconds,
-                600,
-            ),
+            ("approval.poll_token_seconds", approval.poll_token_seconds, 600),
             ("oidc.par_seconds", oidc.par_seconds, 600),
             ("oidc.code_seconds", oidc.code_seconds, 60),
             ("oidc.id_token_seconds", oidc.id_token_seconds, 3600),
@@ -293,22 +220,13 @@ impl Config {
             ));
         }
         if pin.waits_seconds.is_empty() || pin.waits_seconds.contains(&0) {
-            found.push(Finding::error(
-                "pin.waits_seconds",
-                "must list at least one wait, each at least 1 second",
-            ));
+            found.push(Finding::error("pin.waits_seconds", "must list at least one wait, each at least 1 second"));
         }
         if pin.waits_seconds.len() > 2 {
-            found.push(Finding::warning(
-                "pin.waits_seconds",
-                "allows more than three rounds of PIN tries",
-            ));
+            found.push(Finding::warning("pin.waits_seconds", "allows more than three rounds of PIN tries"));
         }
         if !(10..=180).contains(&approval.lifetime_seconds) {
-            found.push(Finding::error(
-                "approval.lifetime_seconds",
-                "must be 10 to 180",
-            ));
+            found.push(Finding::error("approval.lifetime_seconds", "must be 10 to 180"));
         }
     }
 
@@ -330,55 +248,31 @@ impl Config {
             ));
         }
         if app.required.is_empty() != app.required_from.is_empty() {
-            found.push(Finding::error(
-                "app.required",
-                "and app.required_from belong together: set both or none",
-            ));
+            found.push(Finding::error("app.required", "and app.required_from belong together: set both or none"));
         }
     }
 
     fn check_relying_parties(&self, found: &mut Vec<Finding>) {
         let mut seen = BTreeSet::new();
         for (number, party) in (1..).zip(&self.relying_party) {
-            let label = if party.client_id.is_empty() {
-                format!("number {number}")
-            } else {
-                party.client_id.clone()
-            };
+            let label = if party.client_id.is_empty() { format!("number {number}") } else { party.client_id.clone() };
             let at = |key: &str| format!("relying_party[{label}].{key}");
             if !seen.insert(&party.client_id) {
-                found.push(Finding::error(
-                    at("client_id"),
-                    "stands twice; each relying party needs its own",
-                ));
+                found.push(Finding::error(at("client_id"), "stands twice; each relying party needs its own"));
             }
             check_relying_party(party, &at, found);
         }
     }
 }
 
-fn check_relying_party(
-    party: &RelyingParty,
-    at: &dyn Fn(&str) -> String,
-    found: &mut Vec<Finding>,
-) {
+fn check_relying_party(party: &RelyingParty, at: &dyn Fn(&str) -> String, found: &mut Vec<Finding>) {
     let id = &party.client_id;
-    if !(1..=64).contains(&id.len())
-        || !id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-    {
-        found.push(Finding::error(
-            at("client_id"),
-            "must be 1 to 64 letters, digits, dots, underscores and hyphens",
-        ));
+    if !(1..=64).contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
+        found.push(Finding::error(at("client_id"), "must be 1 to 64 letters, digits, dots, underscores and hyphens"));
     }
     let name_length = party.name.chars().count();
     if !(1..=60).contains(&name_length) || party.name.chars().any(char::is_control) {
-        found.push(Finding::error(
-            at("name"),
-            "must be 1 to 60 characters without control characters",
-        ));
+        found.push(Finding::error(at("name"), "must be 1 to 60 characters without control characters"));
     }
     if let Some(hash) = &party.client_secret_sha256 {
         if hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -388,30 +282,18 @@ fn check_relying_party(
             ));
         }
         if hash.bytes().all(|b| b == b'0') {
-            found.push(Finding::error(
-                at("client_secret_sha256"),
-                "is the example's; put the hash of your own secret",
-            ));
+            found.push(Finding::error(at("client_secret_sha256"), "is the example's; put the hash of your own secret"));
         }
     } else {
         if party.ciba {
-            found.push(Finding::error(
-                at("ciba"),
-                "needs a client secret: anyone could start logins in its name",
-            ));
+            found.push(Finding::error(at("ciba"), "needs a client secret: anyone could start logins in its name"));
         }
         if party.cpr != Cpr::None {
-            found.push(Finding::error(
-                at("cpr"),
-                "needs a client secret: a public client must not learn CPR numbers",
-            ));
+            found.push(Finding::error(at("cpr"), "needs a client secret: a public client must not learn CPR numbers"));
         }
     }
     if party.redirect_uris.is_empty() && !party.ciba {
-        found.push(Finding::error(
-            at("redirect_uris"),
-            "must name at least one address, unless ciba is true",
-        ));
+        found.push(Finding::error(at("redirect_uris"), "must name at least one address, unless ciba is true"));
     }
     let mut hosts = BTreeSet::new();
     for uri in &party.redirect_uris {
@@ -420,7 +302,8 @@ fn check_relying_party(
                 hosts.extend(url.host_str().map(str::to_owned));
             }
             _ => found.push(Finding::error(
-                at("redirect_uris"), "must hold https addresses (or http on the loopback) without a fragment or password",
+                at("redirect_uris"),
+                "must hold https addresses (or http on the loopback) without a fragment or password",
             )),
         }
     }
@@ -428,17 +311,11 @@ fn check_relying_party(
         Some(sector) => {
             let host = url::Host::parse(sector).map(|host| host.to_string());
             if host.as_ref() != Ok(sector) {
-                found.push(Finding::error(
-                    at("sector"),
-                    "must be a host name in lower case",
-                ));
+                found.push(Finding::error(at("sector"), "must be a host name in lower case"));
             }
         }
         None if hosts.len() != 1 => {
-            found.push(Finding::error(
-                at("sector"),
-                "must be given unless all redirect addresses have one host",
-            ));
+            found.push(Finding::error(at("sector"), "must be given unless all redirect addresses have one host"));
         }
         None => {}
     }
@@ -450,9 +327,5 @@ fn check_relying_party(
 fn redirect_is_safe(url: &url::Url) -> bool {
     let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     let scheme = url.scheme() == "https" || (url.scheme() == "http" && loopback);
-    scheme
-        && url.has_host()
-        && url.fragment().is_none()
-        && url.username().is_empty()
-        && url.password().is_none()
+    scheme && url.has_host() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none()
 }

@@ -19,10 +19,7 @@ impl Config {
             // Writing to a String cannot fail.
             let _ = write!(text, "\n# {about}\n[{section}]\n");
             for setting in SETTINGS.iter().filter(|s| s.section == *section) {
-                let value = defaults
-                    .get(*section)
-                    .and_then(Value::as_table)
-                    .and_then(|t| t.get(setting.key));
+                let value = defaults.get(*section).and_then(Value::as_table).and_then(|t| t.get(setting.key));
                 let _ = writeln!(text, "# {} ({})", setting.about, setting.variable());
                 if let Some(value) = value {
                     let _ = writeln!(text, "{} = {value}", setting.key);

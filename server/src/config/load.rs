@@ -32,14 +32,9 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], if the file cannot be read or a value is of the wrong kind. Unknown settings do not end
     /// loading: [`Config::check`] reports them as errors, with everything else at once.
-    pub fn load(
-        path: &Path,
-        env: impl Iterator<Item = (String, String)>,
-    ) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+    pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let base = path.parent().map(Path::to_owned).unwrap_or_default();
         Self::parse(&text, base, env)
     }
@@ -48,22 +43,14 @@ impl Config {
     ///
     /// # Errors
     /// As [`Config::load`], but for the reading.
-    pub fn parse(
-        text: &str,
-        base: PathBuf,
-        env: impl Iterator<Item = (String, String)>,
-    ) -> Result<Self, ConfigError> {
-        let mut file: Table = text
-            .parse()
-            .map_err(|e: toml::de::Error| ConfigError::Syntax(e.to_string()))?;
+    pub fn parse(text: &str, base: PathBuf, env: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let mut file: Table = text.parse().map_err(|e: toml::de::Error| ConfigError::Syntax(e.to_string()))?;
         let mut unknown = unknown_in_file(&file);
         for (name, value) in env.filter(|(name, _)| name.starts_with("GODKEND_")) {
             match SETTINGS.iter().find(|setting| setting.variable() == name) {
                 Some(setting) => {
                     let value = from_text(setting, &value)?;
-                    let section = file
-                        .entry(setting.section)
-                        .or_insert_with(|| Value::Table(Table::new()));
+                    let section = file.entry(setting.section).or_insert_with(|| Value::Table(Table::new()));
                     if let Value::Table(section) = section {
                         section.insert(setting.key.to_owned(), value);
                     }
@@ -90,10 +77,7 @@ fn read_sections(mut file: Table) -> Result<Config, ConfigError> {
         let section = match file.get_mut(setting.section) {
             Some(Value::Table(section)) => section,
             Some(_) => {
-                return Err(ConfigError::Value(format!(
-                    "[{}] must be a table.",
-                    setting.section
-                )));
+                return Err(ConfigError::Value(format!("[{}] must be a table.", setting.section)));
             }
             None => continue,
         };
@@ -112,22 +96,15 @@ fn read_sections(mut file: Table) -> Result<Config, ConfigError> {
                 sentence(&e)
             ))
         })?;
-        if let Value::Table(section) = known
-            .entry(setting.section)
-            .or_insert_with(|| Value::Table(Table::new()))
-        {
+        if let Value::Table(section) = known.entry(setting.section).or_insert_with(|| Value::Table(Table::new())) {
             section.insert(setting.key.to_owned(), value);
         }
     }
-    let mut config: Config = known
-        .try_into()
-        .map_err(|e| ConfigError::Value(sentence(&e)))?;
+    let mut config: Config = known.try_into().map_err(|e| ConfigError::Value(sentence(&e)))?;
     match file.remove("attestation") {
         Some(Value::Table(table)) => config.attestation = table,
         Some(_) => {
-            return Err(ConfigError::Value(
-                "[attestation] must be a table.".to_owned(),
-            ));
+            return Err(ConfigError::Value("[attestation] must be a table.".to_owned()));
         }
         None => {}
     }
@@ -135,18 +112,13 @@ fn read_sections(mut file: Table) -> Result<Config, ConfigError> {
         Some(Value::Array(list)) => {
             for (number, entry) in (1..).zip(list) {
                 let entry = entry.try_into::<RelyingParty>().map_err(|e| {
-                    ConfigError::Value(format!(
-                        "[[relying_party]] number {number} does not fit: {}.",
-                        sentence(&e)
-                    ))
+                    ConfigError::Value(format!("[[relying_party]] number {number} does not fit: {}.", sentence(&e)))
                 })?;
                 config.relying_party.push(entry);
             }
         }
         Some(_) => {
-            return Err(ConfigError::Value(
-                "relying_party must be written as [[relying_party]] tables.".to_owned(),
-            ));
+            return Err(ConfigError::Value("relying_party must be written as [[relying_party]] tables.".to_owned()));
         }
         None => {}
     }
@@ -157,16 +129,8 @@ fn sentence(error: &toml::de::Error) -> String {
     error.message().trim_end_matches('.').to_owned()
 }
 
-const RELYING_PARTY_KEYS: &[&str] = &[
-    "client_id",
-    "client_secret_sha256",
-    "redirect_uris",
-    "name",
-    "sector",
-    "levels",
-    "cpr",
-    "ciba",
-];
+const RELYING_PARTY_KEYS: &[&str] =
+    &["client_id", "client_secret_sha256", "redirect_uris", "name", "sector", "levels", "cpr", "ciba"];
 
 fn unknown_in_file(file: &Table) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -175,39 +139,22 @@ fn unknown_in_file(file: &Table) -> Vec<Finding> {
             continue;
         }
         if section == "relying_party" {
-            for entry in content
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_table)
-            {
-                let strange = entry
-                    .keys()
-                    .filter(|key| !RELYING_PARTY_KEYS.contains(&key.as_str()));
-                findings.extend(strange.map(|key| {
-                    Finding::error(
-                        format!("relying_party.{key}"),
-                        "is no setting; correct or remove it",
-                    )
-                }));
+            for entry in content.as_array().into_iter().flatten().filter_map(Value::as_table) {
+                let strange = entry.keys().filter(|key| !RELYING_PARTY_KEYS.contains(&key.as_str()));
+                findings.extend(
+                    strange.map(|key| {
+                        Finding::error(format!("relying_party.{key}"), "is no setting; correct or remove it")
+                    }),
+                );
             }
         } else if SECTIONS.iter().any(|(known, _)| known == section) {
             for key in content.as_table().into_iter().flat_map(Table::keys) {
-                if !SETTINGS
-                    .iter()
-                    .any(|s| s.section == section && s.key == key)
-                {
-                    findings.push(Finding::error(
-                        format!("{section}.{key}"),
-                        "is no setting; correct or remove it",
-                    ));
+                if !SETTINGS.iter().any(|s| s.section == section && s.key == key) {
+                    findings.push(Finding::error(format!("{section}.{key}"), "is no setting; correct or remove it"));
                 }
             }
         } else {
-            findings.push(Finding::error(
-                section.clone(),
-                "is no section of this file; correct or remove it",
-            ));
+            findings.push(Finding::error(section.clone(), "is no section of this file; correct or remove it"));
         }
     }
     findings
@@ -216,42 +163,21 @@ fn unknown_in_file(file: &Table) -> Vec<Finding> {
 /// A variable of one of the server's sections is a slip; others may belong to another program.
 fn unknown_variable(name: &str) -> Option<Finding> {
     let rest = name.strip_prefix("GODKEND_")?.to_ascii_lowercase();
-    let ours = SECTIONS
-        .iter()
-        .any(|(section, _)| rest.starts_with(&format!("{section}_")));
+    let ours = SECTIONS.iter().any(|(section, _)| rest.starts_with(&format!("{section}_")));
     ours.then(|| {
-        Finding::error(
-            name.to_owned(),
-            "is set in the environment but overrides no setting; correct or unset it",
-        )
+        Finding::error(name.to_owned(), "is set in the environment but overrides no setting; correct or unset it")
     })
 }
 
 fn from_text(setting: &Setting, text: &str) -> Result<Value, ConfigError> {
-    let wrong =
-        |expected: &str| ConfigError::Value(format!("{} must be {expected}.", setting.variable()));
-    let list = || {
-        format!("v = {text}")
-            .parse::<Table>()
-            .ok()
-            .and_then(|mut table| table.remove("v"))
-            .filter(Value::is_array)
-    };
+    let wrong = |expected: &str| ConfigError::Value(format!("{} must be {expected}.", setting.variable()));
+    let list =
+        || format!("v = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("v")).filter(Value::is_array);
     match setting.kind {
         Kind::Text => Ok(Value::String(text.to_owned())),
-        Kind::Number => text
-            .trim()
-            .parse::<i64>()
-            .map(Value::Integer)
-            .map_err(|_| wrong("a whole number")),
-        Kind::Switch => text
-            .trim()
-            .parse::<bool>()
-            .map(Value::Boolean)
-            .map_err(|_| wrong("true or false")),
-        Kind::NumberList => {
-            list().ok_or_else(|| wrong("a list of whole numbers such as [60, 3600]"))
-        }
+        Kind::Number => text.trim().parse::<i64>().map(Value::Integer).map_err(|_| wrong("a whole number")),
+        Kind::Switch => text.trim().parse::<bool>().map(Value::Boolean).map_err(|_| wrong("true or false")),
+        Kind::NumberList => list().ok_or_else(|| wrong("a list of whole numbers such as [60, 3600]")),
         Kind::TextList => list().ok_or_else(|| wrong("a list of texts such as [\"127.0.0.1\"]")),
     }
 }
@@ -276,8 +202,6 @@ pub(super) mod optional_address {
         if text.is_empty() {
             return Ok(None);
         }
-        text.parse()
-            .map(Some)
-            .map_err(|_| D::Error::custom("a socket address such as 127.0.0.1:9464 is needed"))
+        text.parse().map(Some).map_err(|_| D::Error::custom("a socket address such as 127.0.0.1:9464 is needed"))
     }
 }

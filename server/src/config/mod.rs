@@ -342,8 +342,7 @@ impl Config {
     pub fn public_host(&self) -> Option<String> {
         let url = url::Url::parse(&self.server.public_url).ok()?;
         // IPv6 hosts come in brackets.
-        url.host_str()
-            .map(|host| host.trim_matches(['[', ']']).to_owned())
+        url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned())
     }
 }
 

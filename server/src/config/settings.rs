@@ -44,33 +44,15 @@ impl Setting {
 
 /// The tables in the order of the example file, each with what it is about.
 pub const SECTIONS: &[(&str, &str)] = &[
-    (
-        "server",
-        "Where the server stands and what it calls itself.",
-    ),
+    ("server", "Where the server stands and what it calls itself."),
     ("tls", "The server's own TLS."),
     ("database", "The database."),
-    (
-        "metrics",
-        "Prometheus metrics, plain HTTP on a listener of their own: keep it off the internet.",
-    ),
-    (
-        "limits",
-        "What one connection, one request and one source may cost. A source is an IPv4 address or an IPv6 /64.",
-    ),
+    ("metrics", "Prometheus metrics, plain HTTP on a listener of their own: keep it off the internet."),
+    ("limits", "What one connection, one request and one source may cost. A source is an IPv4 address or an IPv6 /64."),
     ("activation", "Activation of an app."),
-    (
-        "pin",
-        "PIN tries. The rounds are one more than the waits; after the last the PIN is dead.",
-    ),
-    (
-        "approval",
-        "Approvals and the binding of a browser to a phone.",
-    ),
-    (
-        "app",
-        "Which versions (major.minor.patch) of the app are served; \"\" turns a rule off.",
-    ),
+    ("pin", "PIN tries. The rounds are one more than the waits; after the last the PIN is dead."),
+    ("approval", "Approvals and the binding of a browser to a phone."),
+    ("app", "Which versions (major.minor.patch) of the app are served; \"\" turns a rule off."),
     ("oidc", "OpenID Connect."),
     ("admin", "The administration interface."),
     ("log", "Logs: JSON lines on standard error."),

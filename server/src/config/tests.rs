@@ -10,19 +10,12 @@ fn parse(text: &str) -> Config {
 }
 
 fn with_env(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
-    let env = env
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Config::parse(text, PathBuf::new(), env)
 }
 
 fn errors(config: &Config) -> Vec<String> {
-    config
-        .check()
-        .iter()
-        .filter(|f| f.severity == Severity::Error)
-        .map(ToString::to_string)
-        .collect()
+    config.check().iter().filter(|f| f.severity == Severity::Error).map(ToString::to_string).collect()
 }
 
 #[test]
@@ -38,12 +31,7 @@ fn the_list_of_settings_is_the_struct() {
     let mut in_struct: Vec<String> = table
         .iter()
         .filter(|(section, _)| !["attestation", "relying_party"].contains(&section.as_str()))
-        .flat_map(|(section, v)| {
-            v.as_table()
-                .unwrap()
-                .keys()
-                .map(move |key| format!("{section}.{key}"))
-        })
+        .flat_map(|(section, v)| v.as_table().unwrap().keys().map(move |key| format!("{section}.{key}")))
         .collect();
     let mut in_list: Vec<String> = SETTINGS.iter().map(settings::Setting::name).collect();
     in_struct.sort();
@@ -54,18 +42,12 @@ fn the_list_of_settings_is_the_struct() {
             Value::String(_) => Kind::Text,
             Value::Integer(_) => Kind::Number,
             Value::Boolean(_) => Kind::Switch,
-            Value::Array(list) if list.iter().all(Value::is_integer) && !list.is_empty() => {
-                Kind::NumberList
-            }
+            Value::Array(list) if list.iter().all(Value::is_integer) && !list.is_empty() => Kind::NumberList,
             Value::Array(_) => Kind::TextList,
             other => panic!("{other:?}"),
         };
         assert_eq!(kind, setting.kind, "{}", setting.name());
-        assert!(
-            SECTIONS
-                .iter()
-                .any(|(section, _)| *section == setting.section)
-        );
+        assert!(SECTIONS.iter().any(|(section, _)| *section == setting.section));
     }
 }
 
@@ -82,11 +64,9 @@ fn every_setting_can_be_overridden_by_its_variable() {
         (_, _, Kind::TextList) => "[\"10.0.0.1\"]",
     };
     for setting in SETTINGS {
-        let config =
-            with_env(&Config::example(), &[(&setting.variable(), other(setting))]).unwrap();
+        let config = with_env(&Config::example(), &[(&setting.variable(), other(setting))]).unwrap();
         let value = Table::try_from(config).unwrap()[setting.section][setting.key].clone();
-        let default =
-            Table::try_from(Config::default()).unwrap()[setting.section][setting.key].clone();
+        let default = Table::try_from(Config::default()).unwrap()[setting.section][setting.key].clone();
         assert_ne!(value, default, "{}", setting.variable());
     }
 }
@@ -99,13 +79,7 @@ fn unknown_names_are_errors() {
     )
     .unwrap();
     let found = errors(&config).join("\n");
-    for name in [
-        "server.listen_on",
-        "sever ",
-        "limits.body ",
-        "GODKEND_SERVER_LISTN",
-        "relying_party.secret",
-    ] {
+    for name in ["server.listen_on", "sever ", "limits.body ", "GODKEND_SERVER_LISTN", "relying_party.secret"] {
         assert!(found.contains(name), "{name} in {found}");
     }
     assert_eq!(errors(&config).len(), 5, "{found}");
@@ -122,14 +96,10 @@ fn a_wrong_kind_names_its_setting() {
         ("[[relying_party]]\nname = 'x'", "number 1"),
         ("server = 3", "[server]"),
     ] {
-        let error = Config::parse(text, PathBuf::new(), std::iter::empty())
-            .unwrap_err()
-            .to_string();
+        let error = Config::parse(text, PathBuf::new(), std::iter::empty()).unwrap_err().to_string();
         assert!(error.contains(name), "{error}");
     }
-    let error = with_env("", &[("GODKEND_LIMITS_CONNECTIONS", "many")])
-        .unwrap_err()
-        .to_string();
+    let error = with_env("", &[("GODKEND_LIMITS_CONNECTIONS", "many")]).unwrap_err().to_string();
     assert!(error.contains("GODKEND_LIMITS_CONNECTIONS"), "{error}");
 }
 
@@ -137,50 +107,28 @@ fn a_wrong_kind_names_its_setting() {
 fn bad_values_are_found() {
     for (text, setting) in [
         ("[server]\nenvironment = 'Prod'", "server.environment"),
-        (
-            "[server]\nenvironment = 'production'\ntest_environment = true",
-            "server.test_environment",
-        ),
-        (
-            "[server]\npublic_url = 'http://id.example'",
-            "server.public_url",
-        ),
-        (
-            "[server]\npublic_url = 'https://id.example/x'",
-            "server.public_url",
-        ),
-        (
-            "[server]\npublic_url = 'https://id.example/'",
-            "server.public_url",
-        ),
+        ("[server]\nenvironment = 'production'\ntest_environment = true", "server.test_environment"),
+        ("[server]\npublic_url = 'http://id.example'", "server.public_url"),
+        ("[server]\npublic_url = 'https://id.example/x'", "server.public_url"),
+        ("[server]\npublic_url = 'https://id.example/'", "server.public_url"),
         ("[tls]\nmode = 'files'", "tls.key"),
         ("[tls]\nkey = 'x'", "tls.key"),
         ("[limits]\nconnections = 0", "limits.connections"),
-        (
-            "[limits]\nrequest_seconds = 20",
-            "approval.long_poll_seconds",
-        ),
-        (
-            "[approval]\nlifetime_seconds = 181",
-            "approval.lifetime_seconds",
-        ),
+        ("[limits]\nrequest_seconds = 20", "approval.long_poll_seconds"),
+        ("[approval]\nlifetime_seconds = 181", "approval.lifetime_seconds"),
         ("[pin]\nwaits_seconds = []", "pin.waits_seconds"),
         ("[pin]\ntries_per_round = 0", "pin.tries_per_round"),
         ("[log]\nlevel = 'loud'", "log.level"),
         ("[metrics]\nlisten = '127.0.0.1:8443'", "metrics.listen"),
     ] {
         let found = errors(&parse(text));
-        assert!(
-            found.iter().any(|f| f.contains(setting)),
-            "{text}: {found:?}"
-        );
+        assert!(found.iter().any(|f| f.contains(setting)), "{text}: {found:?}");
     }
 }
 
 #[test]
 fn relying_parties_are_checked() {
-    let good =
-        "[[relying_party]]\nclient_id='bank'\nname='Bank'\nredirect_uris=['https://bank.dk/cb']\n";
+    let good = "[[relying_party]]\nclient_id='bank'\nname='Bank'\nredirect_uris=['https://bank.dk/cb']\n";
     let config = parse(good);
     assert_eq!(config.check(), []);
     let party = &config.relying_party[0];
@@ -190,30 +138,15 @@ fn relying_parties_are_checked() {
         (good.to_owned(), "[bank].client_id"),
         ("ciba = true".to_owned(), "[bank].ciba"),
         ("cpr = 'claim'".to_owned(), "[bank].cpr"),
-        (
-            "client_secret_sha256 = 'abc'".to_owned(),
-            "[bank].client_secret_sha256",
-        ),
-        (
-            format!("client_secret_sha256 = '{}'", "0".repeat(64)),
-            "[bank].client_secret_sha256",
-        ),
+        ("client_secret_sha256 = 'abc'".to_owned(), "[bank].client_secret_sha256"),
+        (format!("client_secret_sha256 = '{}'", "0".repeat(64)), "[bank].client_secret_sha256"),
         ("sector = 'https://bank.dk'".to_owned(), "[bank].sector"),
         ("levels = []".to_owned(), "[bank].levels"),
     ] {
         let found = errors(&parse(&format!("{good}{more}")));
-        assert!(
-            found.iter().any(|f| f.contains(setting)),
-            "{more}: {found:?}"
-        );
+        assert!(found.iter().any(|f| f.contains(setting)), "{more}: {found:?}");
     }
-    for uri in [
-        "http://bank.dk/",
-        "https://bank.dk/#x",
-        "https://a@bank.dk/",
-        "custom://x",
-        "nothing",
-    ] {
+    for uri in ["http://bank.dk/", "https://bank.dk/#x", "https://a@bank.dk/", "custom://x", "nothing"] {
         let found = errors(&parse(&good.replace("https://bank.dk/cb", uri)));
         assert!(found.iter().any(|f| f.contains("redirect_uris")), "{uri}");
     }
@@ -226,32 +159,16 @@ fn weaker_limits_and_open_doors_are_warned_about() {
     );
     let found: Vec<String> = config.check().iter().map(ToString::to_string).collect();
     assert!(errors(&config).is_empty(), "{found:?}");
-    for name in [
-        "tls.mode",
-        "server.trusted_proxies",
-        "pin.tries_per_round",
-        "metrics.listen",
-    ] {
-        assert!(
-            found
-                .iter()
-                .any(|f| f.starts_with(&format!("warning: {name}"))),
-            "{name} {found:?}"
-        );
+    for name in ["tls.mode", "server.trusted_proxies", "pin.tries_per_round", "metrics.listen"] {
+        assert!(found.iter().any(|f| f.starts_with(&format!("warning: {name}"))), "{name} {found:?}");
     }
 }
 
 #[test]
 fn paths_start_at_the_file_and_the_data_folder() {
     let config = parse("");
-    assert_eq!(
-        config.in_data_dir(&config.database.path),
-        PathBuf::from("/etc/godkend/data/godkend.sqlite")
-    );
-    assert_eq!(
-        parse("[server]\ndata_dir='/var/g'").data_dir(),
-        PathBuf::from("/var/g")
-    );
+    assert_eq!(config.in_data_dir(&config.database.path), PathBuf::from("/etc/godkend/data/godkend.sqlite"));
+    assert_eq!(parse("[server]\ndata_dir='/var/g'").data_dir(), PathBuf::from("/var/g"));
     assert_eq!(config.public_host().as_deref(), Some("localhost"));
 }
 

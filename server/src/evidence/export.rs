@@ -47,7 +47,11 @@ pub async fn export(app: &App, id: &Id) -> Result<Vec<u8>, ApiError> {
 /// # Errors
 /// [`LogError`] if the log cannot be read.
 pub fn pack(
-    log: &Log, key_sets: &[Vec<u8>], environment: &str, transaction: &Id, stored: &Blob,
+    log: &Log,
+    key_sets: &[Vec<u8>],
+    environment: &str,
+    transaction: &Id,
+    stored: &Blob,
 ) -> Result<Option<Vec<u8>>, LogError> {
     let Ok(request) = cbor::decode::<AnswerRequest>(&stored.0) else { return Ok(None) };
     // New keys' signatures tell nothing without the keys, which stand in the log.
@@ -97,7 +101,11 @@ struct Places {
 
 /// The decision's entry, and the last ones before it that enrolled the keys which signed the answer.
 fn find(
-    log: &Log, transaction: &Id, answer: &Received<Answer>, challenge: &Challenge, request: &AnswerRequest,
+    log: &Log,
+    transaction: &Id,
+    answer: &Received<Answer>,
+    challenge: &Challenge,
+    request: &AnswerRequest,
 ) -> Result<Option<Places>, LogError> {
     let names = [transaction.to_base64(), challenge.device.to_base64()];
     let named = |bytes: &[u8]| {

@@ -38,7 +38,12 @@ impl Key {
 }
 
 fn root() -> Root {
-    Root { environment: ENVIRONMENT.to_owned(), url: "https://localhost".to_owned(), key: Key::new("root").1, pq_key: None }
+    Root {
+        environment: ENVIRONMENT.to_owned(),
+        url: "https://localhost".to_owned(),
+        key: Key::new("root").1,
+        pq_key: None,
+    }
 }
 
 fn pq(seed: u8) -> PqSigner {
@@ -63,7 +68,8 @@ fn key_set_with(expires: i64, pq: Option<(&PqSigner, &PqSigner)>) -> Blob {
         log_pq_key: pq.map(|(_, log)| log.public()),
     };
     let root = Key::new("root");
-    let signed = SignedKeySet::sign(&set, ENVIRONMENT, &root.1, |tbs| Some(root.sign(tbs)), pq.map(|(root, _)| root)).unwrap();
+    let signed =
+        SignedKeySet::sign(&set, ENVIRONMENT, &root.1, |tbs| Some(root.sign(tbs)), pq.map(|(root, _)| root)).unwrap();
     Blob(cbor::encode(&signed))
 }
 

@@ -118,7 +118,8 @@ pub fn verify(file: &[u8], root: &Root) -> Result<Shown, EvidenceError> {
         return Err(EvidenceError::Malformed);
     }
     let (challenge, hash) = own_challenge(&request.challenge.0, &sets, root)?;
-    let received = Received::<Answer>::parse(&request.answer.0, &root.environment).map_err(|_| EvidenceError::Answer)?;
+    let received =
+        Received::<Answer>::parse(&request.answer.0, &root.environment).map_err(|_| EvidenceError::Answer)?;
     check_answer(received.claimed(), &challenge, &hash)?;
 
     let checkpoint = own_checkpoint(&file.checkpoint, &sets, root)?;
@@ -174,9 +175,8 @@ fn own_checkpoint(note: &str, sets: &[KeySet], root: &Root) -> Result<Checkpoint
     sets.iter()
         .find_map(|set| {
             let verifiers = checkpoint_verifiers(set);
-            let known = |verifier: &CheckpointVerifier| {
-                checkpoint::key_hash(&origin, verifier.algorithm, &verifier.public_key)
-            };
+            let known =
+                |verifier: &CheckpointVerifier| checkpoint::key_hash(&origin, verifier.algorithm, &verifier.public_key);
             let known: Vec<_> = verifiers.iter().map(known).collect();
             let unverified = parse().ok()?;
             let all_known = unverified.signatures.iter().all(|line| known.contains(&line.key_hash));
@@ -185,8 +185,8 @@ fn own_checkpoint(note: &str, sets: &[KeySet], root: &Root) -> Result<Checkpoint
                 let lines = &unverified.signatures;
                 own.into_iter().any(|(_, hash)| lines.iter().any(|line| line.name == origin && line.key_hash == *hash))
             };
-            let whole = signed(CheckpointAlgorithm::Es256)
-                && (root.pq_key.is_none() || signed(CheckpointAlgorithm::MlDsa65));
+            let whole =
+                signed(CheckpointAlgorithm::Es256) && (root.pq_key.is_none() || signed(CheckpointAlgorithm::MlDsa65));
             let checkpoint = believe(unverified, &verifiers).ok()?;
             let in_time = i64::try_from(checkpoint.time).is_ok_and(|time| time < set.expires);
             (all_known && whole && in_time && checkpoint.environment == root.environment).then_some(checkpoint)
@@ -195,9 +195,7 @@ fn own_checkpoint(note: &str, sets: &[KeySet], root: &Root) -> Result<Checkpoint
 }
 
 /// The log that the phone saw is a beginning of this one.
-fn check_consistency(
-    challenge: &Challenge, checkpoint: &Checkpoint, proof: &[Hash32],
-) -> Result<(), EvidenceError> {
+fn check_consistency(challenge: &Challenge, checkpoint: &Checkpoint, proof: &[Hash32]) -> Result<(), EvidenceError> {
     let (old, proof) = (&challenge.log, hashes(proof));
     if u64::from(old.epoch) != checkpoint.epoch {
         return Err(EvidenceError::NotInLog);
@@ -221,7 +219,8 @@ fn hashes(proof: &[Hash32]) -> Vec<merkle::Hash> {
 /// The keys that an entry enrols for the challenge's device.
 pub(super) fn enrolled_keys(entry: &AuditEntry, challenge: &Challenge) -> Option<Vec<LoggedKey>> {
     match entry {
-        AuditEntry::DeviceEnrolled { device, account, keys, .. } | AuditEntry::KeysChanged { device, account, keys, .. } => {
+        AuditEntry::DeviceEnrolled { device, account, keys, .. }
+        | AuditEntry::KeysChanged { device, account, keys, .. } => {
             (*device == challenge.device && *account == challenge.account).then(|| keys.clone())
         }
         _ => None,
@@ -243,7 +242,10 @@ pub(super) fn key(keys: &[LoggedKey], purpose: KeyPurpose) -> Option<PublicKey> 
 }
 
 fn check_factor(
-    received: &Received<Answer>, request: &AnswerRequest, keys: &[LoggedKey], pin: Option<PublicKey>,
+    received: &Received<Answer>,
+    request: &AnswerRequest,
+    keys: &[LoggedKey],
+    pin: Option<PublicKey>,
 ) -> Result<(), EvidenceError> {
     let factor = received.claimed().factor;
     if pin.is_some() != (factor == Factor::Pin) {
@@ -264,17 +266,34 @@ fn payload_hash(received: &Received<Answer>) -> Hash32 {
 }
 
 fn shown(
-    root: &Root, challenge: Challenge, answer: &Answer, entry: AuditEntry, hash: &Hash32, answer_hash: &Hash32,
+    root: &Root,
+    challenge: Challenge,
+    answer: &Answer,
+    entry: AuditEntry,
+    hash: &Hash32,
+    answer_hash: &Hash32,
     (checkpoint, index): (&Checkpoint, u64),
 ) -> Result<Shown, EvidenceError> {
     let AuditEntry::Decided {
-        transaction, account, uuid: Some(uuid), device, action, relying_party, decision, factor, binding, level,
-        challenge: Some(named), answer: Some(answered), at,
+        transaction,
+        account,
+        uuid: Some(uuid),
+        device,
+        action,
+        relying_party,
+        decision,
+        factor,
+        binding,
+        level,
+        challenge: Some(named),
+        answer: Some(answered),
+        at,
     } = entry
     else {
         return Err(EvidenceError::Decision);
     };
-    let same = (transaction, account, device) == (challenge.transaction, Some(challenge.account), Some(challenge.device))
+    let same = (transaction, account, device)
+        == (challenge.transaction, Some(challenge.account), Some(challenge.device))
         && (action, binding) == (challenge.action, challenge.binding)
         && relying_party == challenge.relying_party.id
         && (decision, factor) == (answer.decision, answer.factor)

@@ -46,7 +46,10 @@ pub fn add(changes: &mut Changes, app: &App, account: Id, event: &str, about: Ab
 /// # Errors
 /// [`ApiError`] if the store cannot answer.
 pub async fn page(
-    app: &App, account: &Id, after: Option<&Id>, limit: u32,
+    app: &App,
+    account: &Id,
+    after: Option<&Id>,
+    limit: u32,
 ) -> Result<Vec<Entry<HistoryLine>>, ApiError> {
     let after = after.map(|id| &id.0[..]);
     app.store

@@ -175,7 +175,10 @@ pub fn init(options: &InitOptions, now: i64, rng: &mut dyn CryptoRng) -> Result<
 /// # Errors
 /// [`InitError`].
 pub fn rotate(
-    config: &Config, options: &RotateOptions, now: i64, rng: &mut dyn CryptoRng,
+    config: &Config,
+    options: &RotateOptions,
+    now: i64,
+    rng: &mut dyn CryptoRng,
 ) -> Result<KeySet, InitError> {
     let data = config.data_dir();
     let folder = data.join(SECRETS);
@@ -209,7 +212,12 @@ struct Signing<'a> {
 
 /// Makes a challenge key and a key set that names it first; returns the set's number.
 fn sign_set(
-    config: &Config, signing: &Signing<'_>, suites: Vec<Suite>, overlap: &[PublicKey], extra_pins: &[Hash32], now: i64,
+    config: &Config,
+    signing: &Signing<'_>,
+    suites: Vec<Suite>,
+    overlap: &[PublicKey],
+    extra_pins: &[Hash32],
+    now: i64,
     rng: &mut dyn CryptoRng,
 ) -> Result<u64, InitError> {
     let data = config.data_dir();
@@ -225,10 +233,9 @@ fn sign_set(
         log_keys.push(Fixed(*secrets::load_p256(&path)?.public()));
     }
     let hpke_seed = seed(&folder.join(HPKE))?;
-    let hpke_keys = suites.iter().map(|suite| HpkePublic {
-        suite: *suite,
-        public: HpkeKey::from_seed(*suite, &hpke_seed).public().clone(),
-    });
+    let hpke_keys = suites
+        .iter()
+        .map(|suite| HpkePublic { suite: *suite, public: HpkeKey::from_seed(*suite, &hpke_seed).public().clone() });
     let log_pq_key = if suites.contains(&Suite::Hybrid) {
         Some(PqSigner::from_seed(&seed(&folder.join(LOG_PQ))?).public())
     } else {
@@ -387,7 +394,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut rng = tls::system_random();
         for environment in ["production", "Test", ""] {
-            let options = InitOptions { environment: environment.to_owned(), ..options(&dir.path().join("env"), false) };
+            let options =
+                InitOptions { environment: environment.to_owned(), ..options(&dir.path().join("env"), false) };
             assert!(matches!(init(&options, NOW, &mut rng), Err(InitError::Option(_))), "{environment}");
         }
         assert!(!dir.path().join("env").exists());

@@ -119,7 +119,7 @@ impl ServerKeys {
             None => None,
             Some(public) => {
                 let signer = PqSigner::from_seed(&seed(&folder.join(LOG_PQ))?);
-                Some(Arc::new(if signer.public() == *public { signer } else { return Err(KeysError::Absent("log") ) }))
+                Some(Arc::new(if signer.public() == *public { signer } else { return Err(KeysError::Absent("log")) }))
             }
         };
         let hpke_seed = seed(&folder.join(HPKE))?;
@@ -172,9 +172,11 @@ impl ServerKeys {
     #[must_use]
     pub fn sign_challenge<M: SignedMessage>(&self, message: &M) -> Vec<u8> {
         let unsigned = Unsigned::new(message, &self.environment, Some(self.challenge_id));
-        let signed = self.challenge.sign(&unsigned.to_be_signed()).ok().and_then(|signature| {
-            unsigned.assemble(&Fixed(signature), &Fixed(*self.challenge.public())).ok()
-        });
+        let signed = self
+            .challenge
+            .sign(&unsigned.to_be_signed())
+            .ok()
+            .and_then(|signature| unsigned.assemble(&Fixed(signature), &Fixed(*self.challenge.public())).ok());
         // Only a machine without randomness comes here; every phone refuses an empty message.
         signed.unwrap_or_else(|| {
             tracing::error!("no signature could be made");

@@ -25,9 +25,7 @@ pub struct Readiness {
 
 impl std::fmt::Debug for Readiness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list()
-            .entries(self.checks.iter().map(|(name, _)| name))
-            .finish()
+        f.debug_list().entries(self.checks.iter().map(|(name, _)| name)).finish()
     }
 }
 
@@ -40,16 +38,11 @@ impl Readiness {
 
     /// Adds a check. Its name is shown to anyone who asks; it says nothing about why it fails.
     #[must_use]
-    pub fn check<F>(
-        mut self,
-        name: &'static str,
-        check: impl Fn() -> F + Send + Sync + 'static,
-    ) -> Self
+    pub fn check<F>(mut self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = bool> + Send + 'static,
     {
-        self.checks
-            .push((name, Arc::new(move || Box::pin(check()))));
+        self.checks.push((name, Arc::new(move || Box::pin(check()))));
         self
     }
 
@@ -65,10 +58,7 @@ impl Readiness {
         let readiness = Arc::new(self);
         Router::new()
             .route("/health", get(|| async { Json(json!({"status": "up"})) }))
-            .route(
-                "/ready",
-                get(move || async move { readiness.answer().await }),
-            )
+            .route("/ready", get(move || async move { readiness.answer().await }))
     }
 
     async fn answer(&self) -> (StatusCode, Json<serde_json::Value>) {
@@ -76,9 +66,7 @@ impl Readiness {
         let mut ready = true;
         let until = tokio::time::Instant::now() + CHECK_TIME;
         for (name, check) in &self.checks {
-            let holds = tokio::time::timeout_at(until, check())
-                .await
-                .unwrap_or(false);
+            let holds = tokio::time::timeout_at(until, check()).await.unwrap_or(false);
             ready &= holds;
             results.insert((*name).to_owned(), holds.into());
         }
@@ -86,11 +74,8 @@ impl Readiness {
             ready = false;
             results.insert("running".to_owned(), false.into());
         }
-        let (code, status) = if ready {
-            (StatusCode::OK, "ready")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "not ready")
-        };
+        let (code, status) =
+            if ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
         (code, Json(json!({"status": status, "checks": results})))
     }
 }

@@ -79,20 +79,12 @@ pub fn start(level: &str) -> Result<(), tracing::subscriber::SetGlobalDefaultErr
 }
 
 /// The subscriber that [`start`] installs, writing to `output`.
-pub fn subscriber(
-    level: Level,
-    output: impl Write + Send + 'static,
-) -> impl Subscriber + Send + Sync {
-    tracing_subscriber::registry().with(Redacting {
-        level,
-        output: Mutex::new(output),
-    })
+pub fn subscriber(level: Level, output: impl Write + Send + 'static) -> impl Subscriber + Send + Sync {
+    tracing_subscriber::registry().with(Redacting { level, output: Mutex::new(output) })
 }
 
 fn log_panic(info: &PanicHookInfo<'_>) {
-    let (file, line) = info
-        .location()
-        .map_or(("", 0), |place| (place.file(), place.line()));
+    let (file, line) = info.location().map_or(("", 0), |place| (place.file(), place.line()));
     tracing::error!(file, line, "a fault in the program: please report it");
 }
 
@@ -108,12 +100,7 @@ where
 {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
         let own = metadata.target().starts_with(OWN);
-        *metadata.level()
-            <= if own {
-                self.level
-            } else {
-                self.level.min(Level::WARN)
-            }
+        *metadata.level() <= if own { self.level } else { self.level.min(Level::WARN) }
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -147,10 +134,7 @@ where
             line.extend(fields.shown);
             withheld.extend(fields.withheld);
         } else {
-            line.insert(
-                "message".into(),
-                "a library warns; its message is withheld".into(),
-            );
+            line.insert("message".into(), "a library warns; its message is withheld".into());
         }
         if !withheld.is_empty() {
             line.insert("withheld".into(), withheld.into_iter().collect());
@@ -158,11 +142,7 @@ where
         let mut text = Value::Object(line).to_string();
         text.push('\n');
         // A log that cannot be written must not stop the server.
-        let _ = self
-            .output
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .write_all(text.as_bytes());
+        let _ = self.output.lock().unwrap_or_else(PoisonError::into_inner).write_all(text.as_bytes());
     }
 }
 
@@ -180,10 +160,7 @@ impl Fields {
             self.message = redact::mask(&text());
             return;
         }
-        let form = FIELDS
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, form)| *form);
+        let form = FIELDS.iter().find(|(known, _)| *known == name).map(|(_, form)| *form);
         let value = match (form, number) {
             (None, _) => {
                 self.withheld.insert(name);
@@ -192,13 +169,8 @@ impl Fields {
             (Some(Form::Number), Some(number)) => number,
             (Some(Form::RequestId), _) => {
                 let text = text();
-                let fits = text.len() == 16
-                    && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-                if fits {
-                    text.into()
-                } else {
-                    redact::MASK.into()
-                }
+                let fits = text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+                if fits { text.into() } else { redact::MASK.into() }
             }
             (Some(Form::Number | Form::Text), _) => redact::mask(&text()).into(),
         };
@@ -234,14 +206,9 @@ impl Visit for Fields {
 
 /// Now, as RFC 3339 with milliseconds.
 fn timestamp() -> String {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a log line says when it was written"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a log line says when it was written")]
     let now = std::time::SystemTime::now();
-    let now = now
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     rfc3339(now.as_secs(), now.subsec_millis())
 }
 
@@ -290,21 +257,13 @@ pub(super) mod tests {
     fn logged(act: impl FnOnce()) -> Vec<Value> {
         let captured = Captured::default();
         tracing::subscriber::with_default(subscriber(Level::INFO, captured.clone()), act);
-        captured
-            .text()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        captured.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     #[test]
     fn only_listed_fields_are_written() {
         let lines = logged(|| {
-            let span = tracing::info_span!(
-                "request",
-                request_id = "0123456789abcdef",
-                cpr = "010190-1234"
-            );
+            let span = tracing::info_span!("request", request_id = "0123456789abcdef", cpr = "010190-1234");
             let _inside = span.enter();
             tracing::info!(pin = "1234", key = ?[1, 2], user = "anna", reason = "expired", status = 404, "login refused");
         });
@@ -313,15 +272,9 @@ pub(super) mod tests {
         assert_eq!(line["reason"], "expired");
         assert_eq!(line["status"], 404);
         assert_eq!(line["request_id"], "0123456789abcdef");
-        assert_eq!(
-            line["withheld"],
-            serde_json::json!(["cpr", "key", "pin", "user"])
-        );
+        assert_eq!(line["withheld"], serde_json::json!(["cpr", "key", "pin", "user"]));
         let text = line.to_string();
-        assert!(
-            !text.contains("1234\"") && !text.contains("010190") && !text.contains("anna"),
-            "{text}"
-        );
+        assert!(!text.contains("1234\"") && !text.contains("010190") && !text.contains("anna"), "{text}");
     }
 
     #[test]
@@ -345,18 +298,11 @@ pub(super) mod tests {
             assert_eq!(lines.len(), 4);
             for line in lines {
                 let text = line.to_string();
-                assert!(
-                    !text.contains(secret) && text.contains(redact::MASK),
-                    "{text}"
-                );
+                assert!(!text.contains(secret) && text.contains(redact::MASK), "{text}");
             }
         }
-        let line =
-            logged(|| tracing::info!(reason = 123_456, code = 7_654_321_i64, "static")).remove(0);
-        assert_eq!(
-            (&line["reason"], &line["code"]),
-            (&redact::MASK.into(), &redact::MASK.into())
-        );
+        let line = logged(|| tracing::info!(reason = 123_456, code = 7_654_321_i64, "static")).remove(0);
+        assert_eq!((&line["reason"], &line["code"]), (&redact::MASK.into(), &redact::MASK.into()));
         let line = logged(|| tracing::info!(duration_ms = 123_456, "static")).remove(0);
         assert_eq!(line["duration_ms"], 123_456);
     }
@@ -383,10 +329,7 @@ pub(super) mod tests {
         });
         std::panic::set_hook(before);
         let text = captured.text();
-        assert!(
-            text.contains("logging.rs") && !text.contains("PIN is"),
-            "{text}"
-        );
+        assert!(text.contains("logging.rs") && !text.contains("PIN is"), "{text}");
     }
 
     #[test]
@@ -413,18 +356,12 @@ pub(super) mod tests {
         let mut seen = 0;
         while let Some(path) = files.pop() {
             if path.is_dir() {
-                files.extend(
-                    std::fs::read_dir(&path)
-                        .unwrap()
-                        .map(|entry| entry.unwrap().path()),
-                );
+                files.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
             } else if path.extension().is_some_and(|e| e == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 // What ships: without comments and without the tests at a file's end.
                 let shipped = text.split("mod tests {").next().unwrap_or("");
-                let lines = shipped
-                    .lines()
-                    .filter(|line| !line.trim_start().starts_with("//"));
+                let lines = shipped.lines().filter(|line| !line.trim_start().starts_with("//"));
                 let found = interpolated(&lines.collect::<Vec<_>>().join("\n"));
                 assert_eq!(
                     found,
@@ -437,14 +374,8 @@ pub(super) mod tests {
         }
         assert!(seen > 5);
         assert_eq!(interpolated("warn!(error = %e, \"it {x} is\");").len(), 1);
-        assert_eq!(
-            interpolated("tracing::info!(\n a = 1,\n \"x {}\", y);").len(),
-            1
-        );
-        assert_eq!(
-            interpolated("info!(route = \"/a/{id}\", \"fine\"); error!(\"fine\")").len(),
-            0
-        );
+        assert_eq!(interpolated("tracing::info!(\n a = 1,\n \"x {}\", y);").len(), 1);
+        assert_eq!(interpolated("info!(route = \"/a/{id}\", \"fine\"); error!(\"fine\")").len(), 0);
     }
 
     /// Calls of logging macros whose last literal holds a brace.
@@ -453,9 +384,7 @@ pub(super) mod tests {
         for name in ["trace!(", "debug!(", "info!(", "warn!(", "error!("] {
             for (at, _) in text.match_indices(name) {
                 // Not inside a longer name or a string, as the list above is.
-                if text[..at].ends_with(['"', '_'])
-                    || text[..at].ends_with(|c: char| c.is_alphanumeric())
-                {
+                if text[..at].ends_with(['"', '_']) || text[..at].ends_with(|c: char| c.is_alphanumeric()) {
                     continue;
                 }
                 let call = &text[at..];

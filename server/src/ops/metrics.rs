@@ -12,10 +12,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 
 /// Upper bounds of the duration buckets, microseconds.
-const BUCKETS: [u64; 12] = [
-    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000,
-    30_000_000,
-];
+const BUCKETS: [u64; 12] =
+    [1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 30_000_000];
 /// Distinct route labels; the rest count as `other`. Routes are few, so this is only met by a fault.
 const MOST_ROUTES: usize = 512;
 
@@ -141,11 +139,7 @@ struct Durations {
 impl Durations {
     fn observe(&self, duration: Duration) {
         let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        if let Some((_, bucket)) = BUCKETS
-            .iter()
-            .zip(&self.buckets)
-            .find(|(bound, _)| us <= **bound)
-        {
+        if let Some((_, bucket)) = BUCKETS.iter().zip(&self.buckets).find(|(bound, _)| us <= **bound) {
             bucket.fetch_add(1, Ordering::Relaxed);
         }
         self.sum_us.fetch_add(us, Ordering::Relaxed);
@@ -154,27 +148,16 @@ impl Durations {
 
     fn write(&self, text: &mut String, name: &str, labels: &str) {
         let comma = if labels.is_empty() { "" } else { "," };
-        let braces = if labels.is_empty() {
-            String::new()
-        } else {
-            format!("{{{labels}}}")
-        };
+        let braces = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
         let mut below = 0;
         for (bound, bucket) in BUCKETS.iter().zip(&self.buckets) {
             below += bucket.load(Ordering::Relaxed);
             let bound = seconds(*bound);
-            let _ = writeln!(
-                text,
-                "{name}_bucket{{{labels}{comma}le=\"{bound}\"}} {below}"
-            );
+            let _ = writeln!(text, "{name}_bucket{{{labels}{comma}le=\"{bound}\"}} {below}");
         }
         let count = self.count.load(Ordering::Relaxed).max(below);
         let _ = writeln!(text, "{name}_bucket{{{labels}{comma}le=\"+Inf\"}} {count}");
-        let _ = writeln!(
-            text,
-            "{name}_sum{braces} {}",
-            seconds(self.sum_us.load(Ordering::Relaxed))
-        );
+        let _ = writeln!(text, "{name}_sum{braces} {}", seconds(self.sum_us.load(Ordering::Relaxed)));
         let _ = writeln!(text, "{name}_count{braces} {count}");
     }
 }
@@ -188,23 +171,14 @@ impl Metrics {
 
     /// Counts that `event` happened.
     pub fn event(&self, event: Event) {
-        if let Some((_, counter)) = EVENTS
-            .iter()
-            .zip(&self.0.events)
-            .find(|((e, _), _)| *e == event)
-        {
+        if let Some((_, counter)) = EVENTS.iter().zip(&self.0.events).find(|((e, _), _)| *e == event) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// A counter of another module's; the same name and labels give the same counter. Keep it rather than ask often.
     #[must_use]
-    pub fn counter(
-        &self,
-        name: &'static str,
-        help: &'static str,
-        labels: &[(&'static str, &'static str)],
-    ) -> Counter {
+    pub fn counter(&self, name: &'static str, help: &'static str, labels: &[(&'static str, &'static str)]) -> Counter {
         let make = || Series::Counter(Counter::default());
         match self.series(name, help, "counter", labels, make) {
             Some(Series::Counter(counter)) => counter,
@@ -214,12 +188,7 @@ impl Metrics {
 
     /// A gauge, as [`Metrics::counter`].
     #[must_use]
-    pub fn gauge(
-        &self,
-        name: &'static str,
-        help: &'static str,
-        labels: &[(&'static str, &'static str)],
-    ) -> Gauge {
+    pub fn gauge(&self, name: &'static str, help: &'static str, labels: &[(&'static str, &'static str)]) -> Gauge {
         let make = || Series::Gauge(Gauge::default());
         match self.series(name, help, "gauge", labels, make) {
             Some(Series::Gauge(gauge)) => gauge,
@@ -247,26 +216,12 @@ impl Metrics {
     pub fn render(&self) -> String {
         let inner = &self.0;
         let mut text = String::with_capacity(8192);
-        head(
-            &mut text,
-            "godkend_events_total",
-            "What happened to citizens' activations and approvals.",
-            "counter",
-        );
+        head(&mut text, "godkend_events_total", "What happened to citizens' activations and approvals.", "counter");
         for ((_, label), counter) in EVENTS.iter().zip(&inner.events) {
-            let _ = writeln!(
-                text,
-                "godkend_events_total{{event=\"{label}\"}} {}",
-                counter.load(Ordering::Relaxed)
-            );
+            let _ = writeln!(text, "godkend_events_total{{event=\"{label}\"}} {}", counter.load(Ordering::Relaxed));
         }
         let plain: [(&str, &str, &str, i128); 5] = [
-            (
-                "godkend_connections",
-                "Open connections.",
-                "gauge",
-                inner.connections.load(Ordering::Relaxed).into(),
-            ),
+            ("godkend_connections", "Open connections.", "gauge", inner.connections.load(Ordering::Relaxed).into()),
             (
                 "godkend_requests_in_flight",
                 "Running requests.",
@@ -297,28 +252,15 @@ impl Metrics {
             let _ = writeln!(text, "{name} {value}");
         }
         let name = "godkend_request_duration_seconds";
-        head(
-            &mut text,
-            name,
-            "Requests by route, method and status.",
-            "histogram",
-        );
+        head(&mut text, name, "Requests by route, method and status.", "histogram");
         for ((route, method, status), durations) in lock(&inner.requests).iter() {
             let route = escape(route);
-            durations.write(
-                &mut text,
-                name,
-                &format!("route=\"{route}\",method=\"{method}\",status=\"{status}\""),
-            );
+            durations.write(&mut text, name, &format!("route=\"{route}\",method=\"{method}\",status=\"{status}\""));
         }
         for (name, family) in lock(&inner.families).iter() {
             head(&mut text, name, family.help, family.kind);
             for (labels, series) in &family.series {
-                let braces = if labels.is_empty() {
-                    String::new()
-                } else {
-                    format!("{{{labels}}}")
-                };
+                let braces = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
                 let _ = match series {
                     Series::Counter(c) => {
                         writeln!(text, "{name}{braces} {}", c.0.load(Ordering::Relaxed))
@@ -341,33 +283,17 @@ impl Metrics {
         let metrics = self.clone();
         Router::new().route(
             "/metrics",
-            get(move || async move {
-                (
-                    [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-                    metrics.render(),
-                )
-            }),
+            get(
+                move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()) },
+            ),
         )
     }
 
-    pub(super) fn request(
-        &self,
-        route: &str,
-        method: &'static str,
-        status: u16,
-        duration: Duration,
-    ) {
+    pub(super) fn request(&self, route: &str, method: &'static str, status: u16, duration: Duration) {
         let durations = {
             let mut requests = lock(&self.0.requests);
-            let route = if requests.len() >= MOST_ROUTES {
-                "other"
-            } else {
-                route
-            };
-            requests
-                .entry((route.to_owned(), method, status))
-                .or_default()
-                .clone()
+            let route = if requests.len() >= MOST_ROUTES { "other" } else { route };
+            requests.entry((route.to_owned(), method, status)).or_default().clone()
         };
         durations.observe(duration);
     }
@@ -402,26 +328,13 @@ impl Metrics {
         labels: &[(&'static str, &'static str)],
         make: impl FnOnce() -> Series,
     ) -> Option<Series> {
-        let labels: Vec<String> = labels
-            .iter()
-            .map(|(key, value)| format!("{key}=\"{}\"", escape(value)))
-            .collect();
+        let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}=\"{}\"", escape(value))).collect();
         let mut families = lock(&self.0.families);
-        let family = families.entry(name).or_insert_with(|| Family {
-            help,
-            kind,
-            series: BTreeMap::new(),
-        });
+        let family = families.entry(name).or_insert_with(|| Family { help, kind, series: BTreeMap::new() });
         if family.kind != kind {
             return None;
         }
-        Some(
-            family
-                .series
-                .entry(labels.join(","))
-                .or_insert_with(make)
-                .clone(),
-        )
+        Some(family.series.entry(labels.join(",")).or_insert_with(make).clone())
     }
 }
 
@@ -430,10 +343,7 @@ fn head(text: &mut String, name: &str, help: &str, kind: &str) {
 }
 
 fn escape(value: &str) -> String {
-    value
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 /// Microseconds as decimal seconds, without floating point.
@@ -458,12 +368,7 @@ mod tests {
         }
         let text = metrics.render();
         for (number, (_, label)) in (1..).zip(EVENTS) {
-            assert!(
-                text.contains(&format!(
-                    "godkend_events_total{{event=\"{label}\"}} {number}\n"
-                )),
-                "{text}"
-            );
+            assert!(text.contains(&format!("godkend_events_total{{event=\"{label}\"}} {number}\n")), "{text}");
         }
     }
 
@@ -475,24 +380,11 @@ mod tests {
         }
         let text = metrics.render();
         let labels = "route=\"/a/{id}\",method=\"GET\",status=\"200\"";
-        for (le, count) in [
-            ("0.001", 1),
-            ("0.0025", 1),
-            ("0.005", 3),
-            ("30", 3),
-            ("+Inf", 4),
-        ] {
-            let line = format!(
-                "godkend_request_duration_seconds_bucket{{{labels},le=\"{le}\"}} {count}\n"
-            );
+        for (le, count) in [("0.001", 1), ("0.0025", 1), ("0.005", 3), ("30", 3), ("+Inf", 4)] {
+            let line = format!("godkend_request_duration_seconds_bucket{{{labels},le=\"{le}\"}} {count}\n");
             assert!(text.contains(&line), "{line} in {text}");
         }
-        assert!(
-            text.contains(&format!(
-                "godkend_request_duration_seconds_sum{{{labels}}} 70.007\n"
-            )),
-            "{text}"
-        );
+        assert!(text.contains(&format!("godkend_request_duration_seconds_sum{{{labels}}} 70.007\n")), "{text}");
     }
 
     #[test]
@@ -502,18 +394,11 @@ mod tests {
         metrics.counter("x_total", "X.", &[("a", "1")]).add(3);
         metrics.gauge("y", "Y.", &[]).set(-4);
         metrics.gauge("x_total", "another kind", &[]).set(9);
-        metrics
-            .histogram("z_seconds", "Z.", &[])
-            .observe(Duration::from_millis(2));
+        metrics.histogram("z_seconds", "Z.", &[]).observe(Duration::from_millis(2));
         let text = metrics.render();
+        assert!(text.contains("# TYPE x_total counter\nx_total{a=\"1\"} 5\n"), "{text}");
         assert!(
-            text.contains("# TYPE x_total counter\nx_total{a=\"1\"} 5\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("\ny -4\n")
-                && text.contains("z_seconds_sum 0.002\n")
-                && !text.contains(" 9\n"),
+            text.contains("\ny -4\n") && text.contains("z_seconds_sum 0.002\n") && !text.contains(" 9\n"),
             "{text}"
         );
     }

@@ -19,18 +19,8 @@ const TOKEN: usize = 20;
 pub fn mask(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut hidden = vec![false; bytes.len()];
-    runs(
-        bytes,
-        |b| b.is_ascii_alphanumeric(),
-        |run| run.len() >= RUN,
-        &mut hidden,
-    );
-    runs(
-        bytes,
-        is_token_byte,
-        |run| run.len() >= TOKEN && looks_random(run),
-        &mut hidden,
-    );
+    runs(bytes, |b| b.is_ascii_alphanumeric(), |run| run.len() >= RUN, &mut hidden);
+    runs(bytes, is_token_byte, |run| run.len() >= TOKEN && looks_random(run), &mut hidden);
     digits(bytes, &mut hidden);
     groups(bytes, &mut hidden);
     let mut masked = String::with_capacity(text.len());
@@ -60,20 +50,10 @@ fn looks_random(run: &[u8]) -> bool {
     digits >= 3 || (upper && lower && digits >= 1)
 }
 
-fn runs(
-    bytes: &[u8],
-    belongs: impl Fn(u8) -> bool,
-    hide: impl Fn(&[u8]) -> bool,
-    hidden: &mut [bool],
-) {
+fn runs(bytes: &[u8], belongs: impl Fn(u8) -> bool, hide: impl Fn(&[u8]) -> bool, hidden: &mut [bool]) {
     let mut start = 0;
     while start < bytes.len() {
-        let length = bytes
-            .get(start..)
-            .unwrap_or_default()
-            .iter()
-            .take_while(|b| belongs(**b))
-            .count();
+        let length = bytes.get(start..).unwrap_or_default().iter().take_while(|b| belongs(**b)).count();
         let end = start + length;
         if length > 0 && bytes.get(start..end).is_some_and(&hide) {
             cover(hidden, start, end);
@@ -178,25 +158,16 @@ mod tests {
             "a1B-c2D_e3F-g4H_i5J-k6L_m7N",
             "550e8400-e29b-41d4-a716-446655440000",
         ] {
-            for text in [
-                secret.to_owned(),
-                format!("før {secret}, efter"),
-                format!("x={secret}&y"),
-                format!("\"{secret}\""),
-            ] {
+            for text in
+                [secret.to_owned(), format!("før {secret}, efter"), format!("x={secret}&y"), format!("\"{secret}\"")]
+            {
                 let masked = mask(&text);
                 assert!(masked.contains(MASK), "{text} -> {masked}");
                 let rest: String = masked.replace(MASK, "");
-                for piece in secret
-                    .split(['-', ' ', '/', '+', '_', '='])
-                    .filter(|p| p.len() > 2)
-                {
+                for piece in secret.split(['-', ' ', '/', '+', '_', '=']).filter(|p| p.len() > 2) {
                     assert!(!rest.contains(piece), "{text} -> {masked}");
                 }
-                assert!(
-                    rest.chars().filter(char::is_ascii_digit).count() < 5,
-                    "{text} -> {masked}"
-                );
+                assert!(rest.chars().filter(char::is_ascii_digit).count() < 5, "{text} -> {masked}");
             }
         }
     }

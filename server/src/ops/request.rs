@@ -43,22 +43,18 @@ pub(super) struct Around {
 
 /// A smaller body limit for the routes in `router`: early on `Content-Length`, and while reading.
 pub fn limit_body(router: Router, bytes: usize) -> Router {
-    router
-        .layer(DefaultBodyLimit::max(bytes))
-        .layer(middleware::from_fn(
-            move |request: Request, next: Next| async move {
-                match within(request, bytes) {
-                    Ok(request) => next.run(request).await,
-                    Err(refusal) => *refusal,
-                }
-            },
-        ))
+    router.layer(DefaultBodyLimit::max(bytes)).layer(middleware::from_fn(
+        move |request: Request, next: Next| async move {
+            match within(request, bytes) {
+                Ok(request) => next.run(request).await,
+                Err(refusal) => *refusal,
+            }
+        },
+    ))
 }
 
 pub(super) fn wrap(router: Router, around: Arc<Around>) -> Router {
-    router
-        .layer(DefaultBodyLimit::max(around.body_bytes))
-        .layer(middleware::from_fn_with_state(around, handle))
+    router.layer(DefaultBodyLimit::max(around.body_bytes)).layer(middleware::from_fn_with_state(around, handle))
 }
 
 async fn handle(State(around): State<Arc<Around>>, mut request: Request, next: Next) -> Response {
@@ -92,26 +88,15 @@ async fn handle(State(around): State<Arc<Around>>, mut request: Request, next: N
 
 /// Finds the source, counts the request against its rate, and tells handlers about both.
 fn admit(around: &Around, request: &mut Request, now: Instant) -> Result<(), Box<Response>> {
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|ConnectInfo(peer)| *peer);
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
     if let Some(peer) = peer {
-        let source = Source::of(client_address(
-            peer,
-            request.headers(),
-            &around.trusted_proxies,
-        ));
+        let source = Source::of(client_address(peer, request.headers(), &around.trusted_proxies));
         request.extensions_mut().insert(source);
-        let now_ms =
-            u64::try_from(now.duration_since(around.started).as_millis()).unwrap_or(u64::MAX);
+        let now_ms = u64::try_from(now.duration_since(around.started).as_millis()).unwrap_or(u64::MAX);
         if let Some(Err(seconds)) = around.rate.as_ref().map(|rate| rate.take(source, now_ms)) {
             around.metrics.event(Event::SourceThrottled);
-            let mut refusal = refuse(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too_many_requests",
-                "Too many requests; try again later.",
-            );
+            let mut refusal =
+                refuse(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests; try again later.");
             refusal.headers_mut().insert(RETRY_AFTER, seconds.into());
             return Err(Box::new(refusal));
         }
@@ -126,29 +111,16 @@ async fn run(around: &Around, request: Request, next: Next) -> Response {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             around.metrics.panicked();
-            refuse(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "server_error",
-                "A fault in the server; nothing was decided.",
-            )
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "A fault in the server; nothing was decided.")
         }
-        Err(_) => refuse(
-            StatusCode::REQUEST_TIMEOUT,
-            "request_timeout",
-            "The request took too long; send it again.",
-        ),
+        Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request took too long; send it again."),
     }
 }
 
 fn within(request: Request, bytes: usize) -> Result<Request, Box<Response>> {
     let announced = declared_length(request.headers());
-    if announced.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > bytes))
-    {
-        let refusal = refuse(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "request_too_large",
-            "The request's body is too large.",
-        );
+    if announced.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > bytes)) {
+        let refusal = refuse(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", "The request's body is too large.");
         return Err(Box::new(refusal));
     }
     Ok(request.map(|body| Body::new(Limited::new(body, bytes))))
@@ -162,9 +134,7 @@ fn refuse(status: StatusCode, error: &str, description: &str) -> Response {
     let body = serde_json::json!({"error": error, "error_description": description}).to_string();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

@@ -33,9 +33,7 @@ pub enum SecretError {
     #[error("there is already a secret at {0}; it was left as it is")]
     Exists(PathBuf),
     /// Others can read it: replace it, or correct the mode if it never left this machine.
-    #[error(
-        "{path} has mode {mode:04o}; a secret must be readable by its owner alone ({wanted:04o})"
-    )]
+    #[error("{path} has mode {mode:04o}; a secret must be readable by its owner alone ({wanted:04o})")]
     Readable {
         /// The file or folder.
         path: PathBuf,
@@ -85,13 +83,8 @@ impl P256Key {
     /// # Errors
     /// [`SecretError::Malformed`] if the two libraries disagree about its encoding, which would be a fault.
     pub fn generate(rng: &mut dyn CryptoRng) -> Result<Self, SecretError> {
-        let malformed = || SecretError::Malformed {
-            path: PathBuf::new(),
-            expected: "a P-256 key",
-        };
-        let der = p256::SecretKey::generate_from_rng(rng)
-            .to_pkcs8_der()
-            .map_err(|_| malformed())?;
+        let malformed = || SecretError::Malformed { path: PathBuf::new(), expected: "a P-256 key" };
+        let der = p256::SecretKey::generate_from_rng(rng).to_pkcs8_der().map_err(|_| malformed())?;
         Self::from_pkcs8(der.as_bytes()).ok_or_else(malformed)
     }
 
@@ -99,12 +92,7 @@ impl P256Key {
         let random = ring::rand::SystemRandom::new();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &random).ok()?;
         let public = pair.public_key().as_ref().try_into().ok()?;
-        Some(Self {
-            pair,
-            public,
-            pkcs8: Zeroizing::new(der.to_vec()),
-            random,
-        })
+        Some(Self { pair, public, pkcs8: Zeroizing::new(der.to_vec()), random })
     }
 
     /// The public point, uncompressed (SEC 1, section 2.3.3).
@@ -130,12 +118,8 @@ impl P256Key {
     /// # Errors
     /// [`SecretError::Sign`].
     pub fn sign(&self, message: &[u8]) -> Result<[u8; 64], SecretError> {
-        let raw = self
-            .pair
-            .sign(&self.random, message)
-            .map_err(|_| SecretError::Sign)?;
-        let signature =
-            p256::ecdsa::Signature::from_slice(raw.as_ref()).map_err(|_| SecretError::Sign)?;
+        let raw = self.pair.sign(&self.random, message).map_err(|_| SecretError::Sign)?;
+        let signature = p256::ecdsa::Signature::from_slice(raw.as_ref()).map_err(|_| SecretError::Sign)?;
         Ok(signature.normalize_s().to_bytes().into())
     }
 }
@@ -169,21 +153,10 @@ impl AdminToken {
 /// # Errors
 /// [`SecretError::Readable`] for a folder that others may enter, [`SecretError::Io`].
 pub fn secret_dir(path: &Path) -> Result<(), SecretError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|source| io(path, source))?;
-    let mode = std::fs::metadata(path)
-        .map_err(|source| io(path, source))?
-        .mode()
-        & 0o7777;
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| io(path, source))?;
+    let mode = std::fs::metadata(path).map_err(|source| io(path, source))?.mode() & 0o7777;
     if mode & 0o077 != 0 {
-        return Err(SecretError::Readable {
-            path: path.to_owned(),
-            mode,
-            wanted: 0o700,
-        });
+        return Err(SecretError::Readable { path: path.to_owned(), mode, wanted: 0o700 });
     }
     Ok(())
 }
@@ -197,11 +170,7 @@ pub fn create_p256(path: &Path, rng: &mut dyn CryptoRng) -> Result<P256Key, Secr
     let body = Zeroizing::new(STANDARD.encode(&*key.pkcs8));
     let mut pem = Zeroizing::new(String::with_capacity(body.len() + 128));
     pem.push_str("-----BEGIN PRIVATE KEY-----\n");
-    for line in body
-        .as_bytes()
-        .chunks(64)
-        .filter_map(|line| std::str::from_utf8(line).ok())
-    {
+    for line in body.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()) {
         pem.push_str(line);
         pem.push('\n');
     }
@@ -216,10 +185,7 @@ pub fn create_p256(path: &Path, rng: &mut dyn CryptoRng) -> Result<P256Key, Secr
 /// [`SecretError::Missing`], [`SecretError::Readable`], [`SecretError::Malformed`], [`SecretError::Io`].
 pub fn load_p256(path: &Path) -> Result<P256Key, SecretError> {
     let pem = read(path, 0o077)?;
-    let malformed = || SecretError::Malformed {
-        path: path.to_owned(),
-        expected: "a P-256 key as PKCS#8 PEM",
-    };
+    let malformed = || SecretError::Malformed { path: path.to_owned(), expected: "a P-256 key as PKCS#8 PEM" };
     let mut der = PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|_| malformed())?;
     let key = P256Key::from_pkcs8(der.secret_pkcs8_der()).ok_or_else(malformed);
     der.zeroize();
@@ -241,10 +207,7 @@ pub fn load_or_create_p256(path: &Path, rng: &mut dyn CryptoRng) -> Result<P256K
 ///
 /// # Errors
 /// As [`create_p256`].
-pub fn create_seed(
-    path: &Path,
-    rng: &mut dyn CryptoRng,
-) -> Result<Zeroizing<[u8; 32]>, SecretError> {
+pub fn create_seed(path: &Path, rng: &mut dyn CryptoRng) -> Result<Zeroizing<[u8; 32]>, SecretError> {
     let mut seed = Zeroizing::new([0; 32]);
     rng.fill_bytes(&mut *seed);
     write_new(path, &*seed)?;
@@ -259,10 +222,7 @@ pub fn load_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, SecretError> {
     let bytes = read(path, 0o077)?;
     let mut seed = Zeroizing::new([0; 32]);
     if bytes.len() != seed.len() {
-        return Err(SecretError::Malformed {
-            path: path.to_owned(),
-            expected: "32 bytes",
-        });
+        return Err(SecretError::Malformed { path: path.to_owned(), expected: "32 bytes" });
     }
     seed.copy_from_slice(&bytes);
     Ok(seed)
@@ -286,15 +246,10 @@ pub fn create_admin_token(path: &Path, rng: &mut dyn CryptoRng) -> Result<AdminT
 /// As [`load_p256`].
 pub fn load_admin_token(path: &Path) -> Result<AdminToken, SecretError> {
     let bytes = read(path, 0o077)?;
-    let token = std::str::from_utf8(&bytes)
-        .map(str::trim)
-        .unwrap_or_default();
+    let token = std::str::from_utf8(&bytes).map(str::trim).unwrap_or_default();
     if token.len() < 32 || !token.bytes().all(|b| b.is_ascii_graphic()) {
         let expected = "a token of at least 32 printable characters on one line";
-        return Err(SecretError::Malformed {
-            path: path.to_owned(),
-            expected,
-        });
+        return Err(SecretError::Malformed { path: path.to_owned(), expected });
     }
     Ok(AdminToken(Zeroizing::new(token.to_owned())))
 }
@@ -310,25 +265,14 @@ pub(crate) fn read(path: &Path, forbidden: u32) -> Result<Zeroizing<Vec<u8>>, Se
     let meta = file.metadata().map_err(|source| io(path, source))?;
     let mode = meta.mode() & 0o7777;
     if mode & forbidden != 0 {
-        return Err(SecretError::Readable {
-            path: path.to_owned(),
-            mode,
-            wanted: 0o700 & mode & !forbidden,
-        });
+        return Err(SecretError::Readable { path: path.to_owned(), mode, wanted: 0o700 & mode & !forbidden });
     }
     if !meta.is_file() || meta.len() > LARGEST {
-        return Err(SecretError::Malformed {
-            path: path.to_owned(),
-            expected: "a secret, which is a small file",
-        });
+        return Err(SecretError::Malformed { path: path.to_owned(), expected: "a secret, which is a small file" });
     }
     // Room for the whole file, so that growing leaves no copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(
-        usize::try_from(meta.len()).unwrap_or(0) + 64,
-    ));
-    file.take(LARGEST)
-        .read_to_end(&mut bytes)
-        .map_err(|source| io(path, source))?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 64));
+    file.take(LARGEST).read_to_end(&mut bytes).map_err(|source| io(path, source))?;
     Ok(bytes)
 }
 
@@ -342,11 +286,7 @@ pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<(), SecretError> 
     name.push(format!(".{}.new", std::process::id()));
     let beside = parent.join(name);
     let written = (|| {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&beside)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
         file.write_all(content)?;
         file.sync_all()?;
         // A link, unlike a rename, never replaces what is there.
@@ -355,18 +295,12 @@ pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<(), SecretError> 
     let removed = std::fs::remove_file(&beside);
     match written {
         Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(SecretError::Exists(path.to_owned())),
-        other => other
-            .and(removed)
-            .and_then(|()| File::open(parent)?.sync_all())
-            .map_err(|source| io(path, source)),
+        other => other.and(removed).and_then(|()| File::open(parent)?.sync_all()).map_err(|source| io(path, source)),
     }
 }
 
 fn io(path: &Path, source: std::io::Error) -> SecretError {
-    SecretError::Io {
-        path: path.to_owned(),
-        source,
-    }
+    SecretError::Io { path: path.to_owned(), source }
 }
 
 #[cfg(test)]
@@ -402,12 +336,9 @@ mod tests {
             let signature = loaded.sign(&[number]).unwrap();
             let parsed = p256::ecdsa::Signature::from_slice(&signature).unwrap();
             assert_eq!(parsed, parsed.normalize_s());
-            ring::signature::UnparsedPublicKey::new(
-                &ring::signature::ECDSA_P256_SHA256_FIXED,
-                made.public(),
-            )
-            .verify(&[number], &signature)
-            .unwrap();
+            ring::signature::UnparsedPublicKey::new(&ring::signature::ECDSA_P256_SHA256_FIXED, made.public())
+                .verify(&[number], &signature)
+                .unwrap();
         }
         assert_eq!(format!("{loaded:?}"), "P256Key([redacted])");
     }
@@ -417,14 +348,8 @@ mod tests {
         let (_dir, secrets) = folder();
         let path = secrets.join("seed");
         let seed = create_seed(&path, &mut rng()).unwrap();
-        assert!(matches!(
-            create_seed(&path, &mut rng()),
-            Err(SecretError::Exists(_))
-        ));
-        assert!(matches!(
-            create_p256(&path, &mut rng()),
-            Err(SecretError::Exists(_))
-        ));
+        assert!(matches!(create_seed(&path, &mut rng()), Err(SecretError::Exists(_))));
+        assert!(matches!(create_p256(&path, &mut rng()), Err(SecretError::Exists(_))));
         assert_eq!(load_seed(&path).unwrap(), seed);
         assert_eq!(std::fs::read_dir(&secrets).unwrap().count(), 1);
     }
@@ -436,17 +361,12 @@ mod tests {
         create_seed(&path, &mut rng()).unwrap();
         for open in [0o640, 0o604, 0o620, 0o644] {
             std::fs::set_permissions(&path, PermissionsExt::from_mode(open)).unwrap();
-            assert!(
-                matches!(load_seed(&path), Err(SecretError::Readable { mode, .. }) if mode == open)
-            );
+            assert!(matches!(load_seed(&path), Err(SecretError::Readable { mode, .. }) if mode == open));
         }
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o400)).unwrap();
         load_seed(&path).unwrap();
         std::fs::set_permissions(&secrets, PermissionsExt::from_mode(0o750)).unwrap();
-        assert!(matches!(
-            create_seed(&secrets.join("b"), &mut rng()),
-            Err(SecretError::Readable { .. })
-        ));
+        assert!(matches!(create_seed(&secrets.join("b"), &mut rng()), Err(SecretError::Readable { .. })));
     }
 
     #[test]
@@ -455,24 +375,12 @@ mod tests {
         let path = secrets.join("x");
         assert!(matches!(load_p256(&path), Err(SecretError::Missing(_))));
         create_seed(&path, &mut rng()).unwrap();
-        assert!(matches!(
-            load_p256(&path),
-            Err(SecretError::Malformed { .. })
-        ));
-        assert!(matches!(
-            load_admin_token(&path),
-            Err(SecretError::Malformed { .. })
-        ));
+        assert!(matches!(load_p256(&path), Err(SecretError::Malformed { .. })));
+        assert!(matches!(load_admin_token(&path), Err(SecretError::Malformed { .. })));
         let key = secrets.join("k");
         load_or_create_p256(&key, &mut rng()).unwrap();
-        assert!(matches!(
-            load_seed(&key),
-            Err(SecretError::Malformed { .. })
-        ));
-        assert_eq!(
-            load_or_create_p256(&key, &mut rng()).unwrap().public(),
-            load_p256(&key).unwrap().public()
-        );
+        assert!(matches!(load_seed(&key), Err(SecretError::Malformed { .. })));
+        assert_eq!(load_or_create_p256(&key, &mut rng()).unwrap().public(), load_p256(&key).unwrap().public());
     }
 
     #[test]

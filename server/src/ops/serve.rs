@@ -64,13 +64,7 @@ impl Serving {
     /// Plain HTTP within `limits`, until `stop`; set the other fields as needed.
     #[must_use]
     pub fn new(limits: Limits, stop: watch::Receiver<bool>) -> Self {
-        Self {
-            tls: None,
-            limits,
-            trusted_proxies: Vec::new(),
-            metrics: Metrics::new(),
-            stop,
-        }
+        Self { tls: None, limits, trusted_proxies: Vec::new(), metrics: Metrics::new(), stop }
     }
 }
 
@@ -80,13 +74,7 @@ impl Serving {
 /// Every request carries the extensions `ConnectInfo<SocketAddr>` (the connection's peer), [`Source`] (what limits are
 /// counted by), [`super::request::RequestId`] and [`Stopping`].
 pub async fn serve(listener: TcpListener, router: Router, serving: Serving) -> bool {
-    let Serving {
-        tls,
-        limits,
-        trusted_proxies,
-        metrics,
-        stop,
-    } = serving;
+    let Serving { tls, limits, trusted_proxies, metrics, stop } = serving;
     let mut stopping = Stopping::new(stop);
     let per_minute = limits.requests_per_source_minute;
     let around = Around {
@@ -107,9 +95,7 @@ pub async fn serve(listener: TcpListener, router: Router, serving: Serving) -> b
         limits,
         metrics,
     });
-    let permits = Arc::new(Semaphore::new(
-        shared.limits.connections.min(Semaphore::MAX_PERMITS),
-    ));
+    let permits = Arc::new(Semaphore::new(shared.limits.connections.min(Semaphore::MAX_PERMITS)));
     let mut tasks = JoinSet::new();
     loop {
         // The permit comes first: without one, connections wait in the backlog and cost nothing here.
@@ -125,12 +111,7 @@ pub async fn serve(listener: TcpListener, router: Router, serving: Serving) -> b
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             // The client gave up between its knock and our opening.
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
-                ) =>
-            {
+            Err(e) if matches!(e.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {
                 continue;
             }
             Err(error) => {
@@ -139,9 +120,7 @@ pub async fn serve(listener: TcpListener, router: Router, serving: Serving) -> b
                 continue;
             }
         };
-        let proxy = trusted_proxies
-            .iter()
-            .any(|ip| ip.to_canonical() == peer.ip().to_canonical());
+        let proxy = trusted_proxies.iter().any(|ip| ip.to_canonical() == peer.ip().to_canonical());
         let Some(place) = Place::take(&shared, peer.ip(), proxy) else {
             shared.metrics.connection_refused();
             continue;
@@ -154,9 +133,7 @@ pub async fn serve(listener: TcpListener, router: Router, serving: Serving) -> b
     }
     drop(listener);
     let finish = async { while tasks.join_next().await.is_some() {} };
-    let finished = timeout(Duration::from_secs(shared.limits.shutdown_seconds), finish)
-        .await
-        .is_ok();
+    let finished = timeout(Duration::from_secs(shared.limits.shutdown_seconds), finish).await.is_ok();
     if !finished {
         tracing::warn!(count = tasks.len(), "connections were cut at shutdown");
         tasks.shutdown().await;
@@ -230,13 +207,8 @@ where
         })
     };
     let builder = shared.builder.clone();
-    let builder = if h2 {
-        builder.http2_only()
-    } else {
-        builder.http1_only()
-    };
-    let mut connection =
-        pin!(builder.serve_connection(TokioIo::new(Lingering::new(stream)), service));
+    let builder = if h2 { builder.http2_only() } else { builder.http1_only() };
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Lingering::new(stream)), service));
     let (mut told, mut leaving) = (false, false);
     let mut check_at = Instant::now() + Duration::from_secs(shared.limits.header_seconds);
     loop {
@@ -272,11 +244,7 @@ impl Activity {
     fn change(&self, begins: bool) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (running, since, served) = &mut *state;
-        *running = if begins {
-            *running + 1
-        } else {
-            running.saturating_sub(1)
-        };
+        *running = if begins { *running + 1 } else { running.saturating_sub(1) };
         *since = Instant::now();
         *served = true;
     }
@@ -284,11 +252,7 @@ impl Activity {
     /// When the connection is to end unless a request comes; `None` while one runs.
     fn idle_until(&self, limits: &Limits) -> Option<Instant> {
         let (running, since, served) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let seconds = if served {
-            limits.idle_seconds
-        } else {
-            limits.header_seconds
-        };
+        let seconds = if served { limits.idle_seconds } else { limits.header_seconds };
         (running == 0).then(|| since + Duration::from_secs(seconds))
     }
 }
@@ -325,21 +289,14 @@ impl Place {
         }
         *count += 1;
         shared.metrics.connections(1);
-        Some(Self {
-            shared: shared.clone(),
-            source,
-        })
+        Some(Self { shared: shared.clone(), source })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.shared.metrics.connections(-1);
-        let mut open = self
-            .shared
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.source) {
             *count -= 1;
             if *count == 0 {
@@ -357,29 +314,18 @@ struct Lingering<S> {
 
 impl<S> Lingering<S> {
     fn new(stream: S) -> Self {
-        Self {
-            stream,
-            closing: None,
-        }
+        Self { stream, closing: None }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -404,9 +350,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
         if this.closing.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
         }
-        let (timer, left) = this
-            .closing
-            .get_or_insert_with(|| (Box::pin(sleep(LINGER)), LINGER_BYTES));
+        let (timer, left) = this.closing.get_or_insert_with(|| (Box::pin(sleep(LINGER)), LINGER_BYTES));
         let mut space = [0; 4096];
         loop {
             let mut buf = ReadBuf::new(&mut space);

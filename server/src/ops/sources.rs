@@ -14,9 +14,7 @@ impl Source {
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
-            IpAddr::V6(v6) => Self(IpAddr::V6(Ipv6Addr::from_bits(
-                v6.to_bits() & (u128::MAX << 64),
-            ))),
+            IpAddr::V6(v6) => Self(IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)))),
             v4 @ IpAddr::V4(_) => Self(v4),
         }
     }
@@ -26,20 +24,12 @@ impl Source {
 /// is not one of them. What stands further left was written by the client and is not believed.
 #[must_use]
 pub fn client_address(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
-    let is_trusted = |ip: &IpAddr| {
-        trusted
-            .iter()
-            .any(|t| t.to_canonical() == ip.to_canonical())
-    };
+    let is_trusted = |ip: &IpAddr| trusted.iter().any(|t| t.to_canonical() == ip.to_canonical());
     let mut address = peer.ip().to_canonical();
     if !is_trusted(&address) {
         return address;
     }
-    let values: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .collect();
+    let values: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).collect();
     for hop in values.iter().flat_map(|v| v.split(',')).rev() {
         let Ok(ip) = hop.trim().parse::<IpAddr>() else {
             break;
@@ -74,10 +64,7 @@ impl Rate {
     /// Allows `per_minute` requests, all at once or spread.
     #[must_use]
     pub fn new(per_minute: u32) -> Self {
-        Self {
-            per_minute: u64::from(per_minute),
-            buckets: Mutex::new(HashMap::new()),
-        }
+        Self { per_minute: u64::from(per_minute), buckets: Mutex::new(HashMap::new()) }
     }
 
     /// Takes one request of `source` at `now_ms` (milliseconds on a clock that does not go back).
@@ -89,10 +76,7 @@ impl Rate {
         if buckets.len() >= MOST_SOURCES && !buckets.contains_key(&source) {
             self.forget(&mut buckets, now_ms);
         }
-        let full = Bucket {
-            level: self.per_minute * ONE,
-            at_ms: now_ms,
-        };
+        let full = Bucket { level: self.per_minute * ONE, at_ms: now_ms };
         let bucket = buckets.entry(source).or_insert(full);
         *bucket = self.refilled(*bucket, now_ms);
         if bucket.level >= ONE {
@@ -104,17 +88,9 @@ impl Rate {
     }
 
     fn refilled(&self, bucket: Bucket, now_ms: u64) -> Bucket {
-        let gained = now_ms
-            .saturating_sub(bucket.at_ms)
-            .saturating_mul(self.per_minute);
-        let level = bucket
-            .level
-            .saturating_add(gained)
-            .min(self.per_minute * ONE);
-        Bucket {
-            level,
-            at_ms: now_ms.max(bucket.at_ms),
-        }
+        let gained = now_ms.saturating_sub(bucket.at_ms).saturating_mul(self.per_minute);
+        let level = bucket.level.saturating_add(gained).min(self.per_minute * ONE);
+        Bucket { level, at_ms: now_ms.max(bucket.at_ms) }
     }
 
     fn forget(&self, buckets: &mut HashMap<Source, Bucket>, now_ms: u64) {
@@ -158,9 +134,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("x-forwarded-for", "6.6.6.6, 7.7.7.7".parse().unwrap());
         headers.append("x-forwarded-for", "8.8.8.8, 10.0.0.1".parse().unwrap());
-        let from = |peer: &str, headers: &HeaderMap| {
-            client_address(peer.parse().unwrap(), headers, &[proxy]).to_string()
-        };
+        let from =
+            |peer: &str, headers: &HeaderMap| client_address(peer.parse().unwrap(), headers, &[proxy]).to_string();
         assert_eq!(from("9.9.9.9:1", &headers), "9.9.9.9");
         assert_eq!(from("10.0.0.1:1", &headers), "8.8.8.8");
         assert_eq!(from("[::ffff:10.0.0.1]:1", &headers), "8.8.8.8");

@@ -83,14 +83,12 @@ pub fn self_made(key: &P256Key, names: &[String], now: u64) -> Result<TlsIdentit
     params.not_before = start;
     params.not_after = start + Duration::from_secs(86_400 * CERTIFICATE_DAYS);
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(rcgen::DnType::CommonName, "Godkend server");
+    params.distinguished_name.push(rcgen::DnType::CommonName, "Godkend server");
     params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
     params.insert_extended_key_usage(rcgen::ExtendedKeyUsagePurpose::ServerAuth);
     let der = PrivatePkcs8KeyDer::from(key.pkcs8());
-    let pair = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_ECDSA_P256_SHA256)
-        .map_err(name_error)?;
+    let pair =
+        rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_ECDSA_P256_SHA256).map_err(name_error)?;
     let certificate = params.self_signed(&pair).map_err(name_error)?.der().clone();
     build(vec![certificate], PrivateKeyDer::Pkcs8(der.clone_key()))
 }
@@ -103,18 +101,14 @@ pub fn self_made(key: &P256Key, names: &[String], now: u64) -> Result<TlsIdentit
 pub fn from_files(certificate: &Path, key: &Path) -> Result<TlsIdentity, TlsError> {
     let bad = || TlsError::Certificate(certificate.to_owned());
     let pem = std::fs::read(certificate).map_err(|_| bad())?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<_, _>>()
-        .map_err(|_| bad())?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|_| bad())?;
     if chain.is_empty() {
         return Err(bad());
     }
     let pem = secrets::read(key, 0o007)?;
     let expected = "a PEM private key";
-    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| SecretError::Malformed {
-        path: key.to_owned(),
-        expected,
-    })?;
+    let key =
+        PrivateKeyDer::from_pem_slice(&pem).map_err(|_| SecretError::Malformed { path: key.to_owned(), expected })?;
     build(chain, key)
 }
 
@@ -124,19 +118,14 @@ pub fn from_files(certificate: &Path, key: &Path) -> Result<TlsIdentity, TlsErro
 /// [`TlsError::Unreadable`].
 pub fn spki_sha256(certificate: &[u8]) -> Result<[u8; 32], TlsError> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| TlsError::Unreadable)?;
-    let digest = ring::digest::digest(
-        &ring::digest::SHA256,
-        parsed.tbs_certificate.subject_pki.raw,
-    );
+    let digest = ring::digest::digest(&ring::digest::SHA256, parsed.tbs_certificate.subject_pki.raw);
     digest.as_ref().try_into().map_err(|_| TlsError::Unreadable)
 }
 
 /// Host and listening address, each once, with the loopback's names so that tools on the machine reach it too.
 #[must_use]
 pub fn names(public_host: &str, listen: SocketAddr) -> Vec<String> {
-    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     let ip: IpAddr = listen.ip();
     if !ip.is_unspecified() && !names.contains(&ip.to_string()) {
         names.push(ip.to_string());
@@ -147,10 +136,7 @@ pub fn names(public_host: &str, listen: SocketAddr) -> Vec<String> {
     names
 }
 
-fn build(
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-) -> Result<TlsIdentity, TlsError> {
+fn build(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<TlsIdentity, TlsError> {
     let certificate = chain.first().cloned().ok_or(TlsError::Unreadable)?;
     let spki_sha256 = spki_sha256(&certificate)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -160,11 +146,7 @@ fn build(
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ticketer = rustls::crypto::ring::Ticketer::new()?;
-    Ok(TlsIdentity {
-        config: Arc::new(config),
-        certificate,
-        spki_sha256,
-    })
+    Ok(TlsIdentity { config: Arc::new(config), certificate, spki_sha256 })
 }
 
 #[cfg(test)]
@@ -183,20 +165,11 @@ mod tests {
         assert_ne!(first.certificate, second.certificate);
         assert_eq!(first.spki_sha256, second.spki_sha256);
         let (_, parsed) = X509Certificate::from_der(&first.certificate).unwrap();
-        let san = format!(
-            "{:?}",
-            parsed.subject_alternative_name().unwrap().unwrap().value
-        );
-        for name in [
-            "id.example.dk",
-            "localhost",
-            "[10, 1, 2, 3]",
-            "[127, 0, 0, 1]",
-        ] {
+        let san = format!("{:?}", parsed.subject_alternative_name().unwrap().unwrap().value);
+        for name in ["id.example.dk", "localhost", "[10, 1, 2, 3]", "[127, 0, 0, 1]"] {
             assert!(san.contains(name), "{san}");
         }
-        let life =
-            parsed.validity().not_after.timestamp() - parsed.validity().not_before.timestamp();
+        let life = parsed.validity().not_after.timestamp() - parsed.validity().not_before.timestamp();
         assert_eq!(life, 86_400 * 3652);
         parsed.verify_signature(None).unwrap();
     }
@@ -211,29 +184,17 @@ mod tests {
         let made = self_made(&key, &["a.dk".to_owned()], NOW).unwrap();
         let pem = format!(
             "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-            base64::Engine::encode(
-                &base64::engine::general_purpose::STANDARD,
-                &made.certificate
-            )
+            base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &made.certificate)
         );
         let certificate = dir.path().join("cert.pem");
         std::fs::write(&certificate, pem).unwrap();
         let read = from_files(&certificate, &key_path).unwrap();
         assert_eq!(read.spki_sha256, made.spki_sha256);
-        assert!(matches!(
-            from_files(&certificate, &secrets_dir.join("b.pem")),
-            Err(TlsError::Rustls(_))
-        ));
-        assert!(matches!(
-            from_files(&key_path, &key_path),
-            Err(TlsError::Certificate(_))
-        ));
+        assert!(matches!(from_files(&certificate, &secrets_dir.join("b.pem")), Err(TlsError::Rustls(_))));
+        assert!(matches!(from_files(&key_path, &key_path), Err(TlsError::Certificate(_))));
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&key_path, PermissionsExt::from_mode(0o644)).unwrap();
         let error = from_files(&certificate, &key_path).unwrap_err();
-        assert!(matches!(
-            error,
-            TlsError::Secret(SecretError::Readable { .. })
-        ));
+        assert!(matches!(error, TlsError::Secret(SecretError::Readable { .. })));
     }
 }

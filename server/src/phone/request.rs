@@ -41,7 +41,9 @@ pub enum Allow {
 /// # Errors
 /// [`ApiError`]: malformed, unknown, not signed by it, or refused for the device's or the identity's state.
 pub async fn signed<M: SignedMessage>(
-    app: &App, bytes: &[u8], device_of: impl Fn(&M) -> Id,
+    app: &App,
+    bytes: &[u8],
+    device_of: impl Fn(&M) -> Id,
 ) -> Result<Caller<M>, ApiError> {
     signed_by(app, bytes, device_of, Allow::Active).await
 }
@@ -51,7 +53,9 @@ pub async fn signed<M: SignedMessage>(
 /// # Errors
 /// As [`signed`].
 pub async fn signed_enrolling<M: SignedMessage>(
-    app: &App, bytes: &[u8], device_of: impl Fn(&M) -> Id,
+    app: &App,
+    bytes: &[u8],
+    device_of: impl Fn(&M) -> Id,
 ) -> Result<Caller<M>, ApiError> {
     signed_by(app, bytes, device_of, Allow::Enrolling).await
 }
@@ -61,7 +65,10 @@ pub async fn signed_enrolling<M: SignedMessage>(
 /// # Errors
 /// As [`signed`].
 pub async fn signed_by<M: SignedMessage>(
-    app: &App, bytes: &[u8], device_of: impl Fn(&M) -> Id, allow: Allow,
+    app: &App,
+    bytes: &[u8],
+    device_of: impl Fn(&M) -> Id,
+    allow: Allow,
 ) -> Result<Caller<M>, ApiError> {
     let received = Received::<M>::parse(bytes, app.environment())?;
     let id = device_of(received.claimed());

@@ -139,7 +139,9 @@ async fn start(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
 }
 
 async fn start_attempt(
-    app: &App, request: &PinStartRequest, challenge: &Received<Challenge>,
+    app: &App,
+    request: &PinStartRequest,
+    challenge: &Received<Challenge>,
 ) -> Result<Vec<u8>, ApiError> {
     let mut caller = signed_enrolling::<PinStart>(app, &request.start.0, |m| m.device).await?;
     let (start, hash) = (&caller.message, payload_hash(&caller.payload));
@@ -220,9 +222,7 @@ async fn start_attempt(
 }
 
 /// The enrolment that a context names, if it is this device's and the transcript is its.
-async fn enrolment_of(
-    app: &App, device: &Device, id: &Id, context: &PinContext,
-) -> Result<Entry<Enrolment>, ApiError> {
+async fn enrolment_of(app: &App, device: &Device, id: &Id, context: &PinContext) -> Result<Entry<Enrolment>, ApiError> {
     let entry = docs::get::<Enrolment>(&*app.store, &id.0).await?.ok_or(Code::ActivationUnknown)?;
     let PinContext::Enrolment { transcript, .. } = context else { return Err(Code::ChallengeInvalid.into()) };
     if entry.doc.device != Some(device.id) || entry.doc.transcript != Some(*transcript) {

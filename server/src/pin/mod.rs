@@ -88,9 +88,15 @@ mod tests {
             now += i64::from(left.wait);
         }
         let expected = [
-            (2, 0, 2, false), (1, 0, 2, false), (3, 60, 1, false),
-            (2, 0, 1, false), (1, 0, 1, false), (3, 3600, 0, false),
-            (2, 0, 0, false), (1, 0, 0, false), (0, 0, 0, true),
+            (2, 0, 2, false),
+            (1, 0, 2, false),
+            (3, 60, 1, false),
+            (2, 0, 1, false),
+            (1, 0, 1, false),
+            (3, 3600, 0, false),
+            (2, 0, 0, false),
+            (1, 0, 0, false),
+            (0, 0, 0, true),
         ];
         assert_eq!(seen, expected);
         assert_eq!(debit(&mut record, &config, now + 1_000_000), Err(Code::PinDead.into()));

@@ -31,7 +31,10 @@ pub fn credential(device: &Id, context: &PinContext) -> Id {
 /// # Errors
 /// [`Code::SignatureInvalid`], [`Code::Malformed`], or [`Code::ChallengeInvalid`] if it belongs elsewhere.
 pub fn check_enrol(
-    app: &App, request: &PinEnrolRequest, device: &Device, context: &PinContext,
+    app: &App,
+    request: &PinEnrolRequest,
+    device: &Device,
+    context: &PinContext,
 ) -> Result<PinRecord, ApiError> {
     let received = Received::<PinEnrol>::parse(&request.enrol.0, app.environment())?;
     received.check(&request::possession(device)?)?;

@@ -25,7 +25,10 @@ pub(super) async fn page(RawQuery(query): RawQuery, headers: HeaderMap) -> Respo
 
 /// `POST /block` with the form field `code`.
 pub(super) async fn submit(
-    State(app): State<Arc<App>>, headers: HeaderMap, extensions: Extensions, body: Bytes,
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    body: Bytes,
 ) -> Response {
     let params = match oidc::form(&headers, &body) {
         Ok(params) => params,

@@ -60,7 +60,8 @@ fn is_secure(app: &App) -> bool {
 fn cookie(app: &App, name: &str, value: &str, age: i64) -> Option<HeaderValue> {
     let secure = if is_secure(app) { "; Secure" } else { "" };
     let mut header =
-        HeaderValue::from_str(&format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}")).ok()?;
+        HeaderValue::from_str(&format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"))
+            .ok()?;
     header.set_sensitive(true);
     Some(header)
 }

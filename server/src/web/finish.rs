@@ -38,11 +38,10 @@ pub(super) async fn session(app: &App, headers: &HeaderMap, id: &str) -> Result<
 
 /// `GET /login/return?t=<login>&c=<return code>`: the app sends the browser of the same device here. Approval, return
 /// code and cookie together complete the login, and no two of them.
-pub(super) async fn returned(
-    State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap,
-) -> Response {
+pub(super) async fn returned(State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     let outcome = async {
-        let params = Params::parse(query.unwrap_or_default().as_bytes()).map_err(|_| ApiError::from(Code::Malformed))?;
+        let params =
+            Params::parse(query.unwrap_or_default().as_bytes()).map_err(|_| ApiError::from(Code::Malformed))?;
         let code = params.get("c").and_then(Secret::<16>::from_base64).ok_or(Code::LinkInvalid)?;
         let (login, session) = session(&app, &headers, params.get("t").unwrap_or_default()).await?;
         let transaction = login.doc.transaction;
@@ -62,10 +61,8 @@ pub(super) async fn finish(State(app): State<Arc<App>>, Path(id): Path<String>, 
         Err(error) if error.code == Code::NotFound => return html::wrong_browser(language(&headers)),
         Err(error) => return html::error(language(&headers), &error),
     };
-    let back = ReturnTo {
-        redirect_uri: login.doc.request.redirect_uri.clone(),
-        state: login.doc.request.state.clone(),
-    };
+    let back =
+        ReturnTo { redirect_uri: login.doc.request.redirect_uri.clone(), state: login.doc.request.state.clone() };
     match conclude(&app, login.doc.transaction, &session).await {
         Ok(None) => Redirect::to(&format!("/login/{id}")).into_response(),
         Ok(Some((Finished::Code, cookie))) => {
@@ -86,9 +83,7 @@ pub(super) async fn finish(State(app): State<Arc<App>>, Path(id): Path<String>, 
 }
 
 /// Fixes how the login ends; `None` while it has not.
-async fn conclude(
-    app: &App, id: Id, session: &Hash32,
-) -> Result<Option<(Finished, Option<BrowserCookie>)>, ApiError> {
+async fn conclude(app: &App, id: Id, session: &Hash32) -> Result<Option<(Finished, Option<BrowserCookie>)>, ApiError> {
     retry(|| async {
         let mut login = docs::get::<Login>(&*app.store, &id.0).await?.ok_or(Code::NotFound)?;
         if let Some(finished) = login.doc.finished {

@@ -85,12 +85,17 @@ fn asked(t: &Texts, transaction: &Transaction) -> String {
 fn payment_lines(t: &Texts, payment: &Payment) -> String {
     let amount = amount_text(payment.amount_minor);
     let amount = if t.tag == "da" { amount.replace('.', ",") } else { amount };
-    let account = payment.account.as_deref().map_or_else(String::new, |account| {
-        format!("<dt>{}</dt><dd>{}</dd>", t.account, escape(account))
-    });
+    let account = payment
+        .account
+        .as_deref()
+        .map_or_else(String::new, |account| format!("<dt>{}</dt><dd>{}</dd>", t.account, escape(account)));
     format!(
         r#"<dl id="payment"><dt>{}</dt><dd>{} {}</dd><dt>{}</dt><dd>{}</dd>{account}</dl>"#,
-        t.amount, amount, escape(&payment.currency), t.payee, escape(&payment.payee),
+        t.amount,
+        amount,
+        escape(&payment.currency),
+        t.payee,
+        escape(&payment.payee),
     )
 }
 
@@ -99,7 +104,10 @@ pub(super) fn refused(language: Language, error: &OidcError) -> Response {
     let t = texts::of(language);
     let body = format!(
         r#"<main><h1>{}</h1><p>{}</p><p class="detail"><code>{}</code>: {}</p></main>"#,
-        t.refused, t.refused_hint, error.kind.as_str(), escape(error.description),
+        t.refused,
+        t.refused_hint,
+        error.kind.as_str(),
+        escape(error.description),
     );
     page(StatusCode::BAD_REQUEST, t, t.refused, &body)
 }
@@ -123,7 +131,9 @@ pub(super) fn block(language: Language, outcome: Option<Result<String, ApiError>
     let t = texts::of(language);
     let (status, told) = match &outcome {
         None => (StatusCode::OK, String::new()),
-        Some(Ok(model)) => (StatusCode::OK, format!(r#"<p id="done" role="status">{} ({})</p>"#, t.block_done, escape(model))),
+        Some(Ok(model)) => {
+            (StatusCode::OK, format!(r#"<p id="done" role="status">{} ({})</p>"#, t.block_done, escape(model)))
+        }
         Some(Err(error)) => {
             let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (status, format!(r#"<p id="problem" role="alert">{}</p>"#, sentence(language, error)))

@@ -73,14 +73,18 @@ impl Visit {
 
     /// One that changes something: from the page itself, as JSON.
     async fn changing<T: DeserializeOwned>(
-        app: &App, headers: &HeaderMap, id: &str, body: &[u8],
+        app: &App,
+        headers: &HeaderMap,
+        id: &str,
+        body: &[u8],
     ) -> Result<(Self, T), PageError> {
         let refused = |code: Code| PageError(code.into(), language(headers));
         // SameSite keeps other sites' cookies away already; a wrong origin is refused besides.
         if headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes() != issuer(app).as_bytes()) {
             return Err(refused(Code::Unauthorised));
         }
-        let json = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+        let json =
+            headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
         let message = serde_json::from_slice(body).ok().filter(|_| json).ok_or_else(|| refused(Code::Malformed))?;
         Ok((Self::of(app, headers, id).await?, message))
     }
@@ -105,7 +109,10 @@ pub(super) async fn page(State(app): State<Arc<App>>, Path(id): Path<String>, he
 /// `GET /login/<id>/state?known=<state>&wait=<seconds>`: at once if the state is another than `known`, else when it
 /// changes or the time is over.
 pub(super) async fn state(
-    State(app): State<Arc<App>>, Path(id): Path<String>, RawQuery(query): RawQuery, headers: HeaderMap,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Answer {
     let mut visit = Visit::of(&app, &headers, &id).await?;
     let params = Params::parse(query.unwrap_or_default().as_bytes()).map_err(|_| visit.fail(Code::Malformed))?;
@@ -153,7 +160,10 @@ struct UserId {
 
 /// `POST /login/<id>/user-id` with `{"user_id"}`: a number, for unknown user ids too.
 pub(super) async fn user_id(
-    State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap, body: Bytes,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Answer {
     let (visit, UserId { user_id }) = Visit::changing::<UserId>(&app, &headers, &id, &body).await?;
     let user_id = request::user_id(&user_id).map_err(|_| visit.fail(Code::Malformed))?;
@@ -169,7 +179,10 @@ pub(super) async fn user_id(
 
 /// `POST /login/<id>/offline` with `{"user_id"}`: a QR code for a phone without a network.
 pub(super) async fn offline(
-    State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap, body: Bytes,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Answer {
     let (visit, UserId { user_id }) = Visit::changing::<UserId>(&app, &headers, &id, &body).await?;
     let user_id = request::user_id(&user_id).map_err(|_| visit.fail(Code::Malformed))?;
@@ -189,7 +202,10 @@ struct OfflineCode {
 
 /// `POST /login/<id>/offline-code` with `{"code"}`: the eight digits that the phone shows.
 pub(super) async fn offline_code(
-    State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap, body: Bytes,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Answer {
     let (visit, OfflineCode { code }) = Visit::changing::<OfflineCode>(&app, &headers, &id, &body).await?;
     let done = approval::offline_code(&app, &visit.transaction.id, Some(&visit.session), &code).await;
@@ -204,7 +220,10 @@ struct Nothing {}
 
 /// `POST /login/<id>/cancel` with `{}`: the person gives up; the relying party is told so.
 pub(super) async fn cancel(
-    State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap, body: Bytes,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Answer {
     let (mut visit, Nothing {}) = Visit::changing::<Nothing>(&app, &headers, &id, &body).await?;
     match approval::cancel(&app, &visit.transaction.id, Some(&visit.session)).await {

@@ -26,7 +26,10 @@ const KEPT: i64 = 900;
 
 /// `GET /authorize`.
 pub(super) async fn by_query(
-    State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap, request: Request,
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    request: Request,
 ) -> Response {
     let params = Params::parse(query.unwrap_or_default().as_bytes());
     authorize(&app, params, &headers, request.extensions()).await
@@ -34,7 +37,10 @@ pub(super) async fn by_query(
 
 /// `POST /authorize` (OpenID Connect Core, section 3.1.2.1 wants both).
 pub(super) async fn by_form(
-    State(app): State<Arc<App>>, headers: HeaderMap, extensions: Extensions, body: Bytes,
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    body: Bytes,
 ) -> Response {
     let params = oidc::form(&headers, &body);
     authorize(&app, params, &headers, &extensions).await
@@ -48,7 +54,12 @@ enum Refusal {
     Show(OidcError),
 }
 
-async fn authorize(app: &App, params: Result<Params, OidcError>, headers: &HeaderMap, extensions: &Extensions) -> Response {
+async fn authorize(
+    app: &App,
+    params: Result<Params, OidcError>,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+) -> Response {
     let outcome = match params {
         Ok(params) => begin(app, &params, headers, extensions).await,
         Err(error) => Err(Refusal::Show(error)),
@@ -101,7 +112,8 @@ async fn begin(app: &App, params: &Params, headers: &HeaderMap, extensions: &Ext
     changes.commit(&*app.store).await.map_err(|error| redirect(error.into()))?;
     approval::magic::act(app, &id).await.map_err(|error| redirect(error.into()))?;
 
-    let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/login/{}", id.to_base64()))]).into_response();
+    let mut response =
+        (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/login/{}", id.to_base64()))]).into_response();
     let browser = match &begun.browser_cookie {
         Some(cookie) => cookies::set_browser(app, cookie),
         None if begun.forget_cookie => cookies::forget_browser(app),
@@ -113,7 +125,12 @@ async fn begin(app: &App, params: &Params, headers: &HeaderMap, extensions: &Ext
     Ok(response)
 }
 
-fn login_of(id: godkend_protocol::bytes::Id, request: AuthorizationRequest, session: godkend_protocol::bytes::Hash32, now: i64) -> Login {
+fn login_of(
+    id: godkend_protocol::bytes::Id,
+    request: AuthorizationRequest,
+    session: godkend_protocol::bytes::Hash32,
+    now: i64,
+) -> Login {
     Login { transaction: id, request, session, finished: None, purge: now.saturating_add(KEPT) }
 }
 

@@ -60,7 +60,8 @@ impl World {
         let address = listener.local_addr().unwrap();
         #[allow(clippy::disallowed_methods, reason = "a test is a program's edge")]
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        let created = init(&InitOptions::test(dir.path(), address), i64::try_from(now).unwrap(), &mut system_random()).unwrap();
+        let created =
+            init(&InitOptions::test(dir.path(), address), i64::try_from(now).unwrap(), &mut system_random()).unwrap();
         let mut config = Config::load(&created.config, std::iter::empty()).unwrap();
         config.tls.mode = TlsMode::Off;
         config.approval.long_poll_seconds = 2;
@@ -128,8 +129,14 @@ impl World {
 
     async fn push(&self, more: &[(&str, &str)]) -> Page {
         let mut parameters = vec![
-            ("client_id", "bank"), ("response_type", "code"), ("redirect_uri", BACK), ("scope", "openid"),
-            ("state", "the state"), ("nonce", "the nonce"), ("code_challenge", CHALLENGE), ("code_challenge_method", "S256"),
+            ("client_id", "bank"),
+            ("response_type", "code"),
+            ("redirect_uri", BACK),
+            ("scope", "openid"),
+            ("state", "the state"),
+            ("nonce", "the nonce"),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
         ];
         parameters.extend(more);
         self.post("/par", &parameters).await
@@ -168,10 +175,12 @@ impl World {
     async fn log_in(&self, user_id: &str, more: &[(&str, &str)]) -> BTreeMap<String, String> {
         let mut browser = Browser::default();
         let path = self.begin(&mut browser, more).await;
-        let number =
-            self.browse(&mut browser, Method::POST, &format!("{path}/user-id"), Some(json!({ "user_id": user_id }))).await;
+        let number = self
+            .browse(&mut browser, Method::POST, &format!("{path}/user-id"), Some(json!({ "user_id": user_id })))
+            .await;
         assert_eq!(number.status, StatusCode::OK, "{}", number.text);
-        let state = self.browse(&mut browser, Method::GET, &format!("{path}/state?known=waiting&wait=5"), None).await.json();
+        let state =
+            self.browse(&mut browser, Method::GET, &format!("{path}/state?known=waiting&wait=5"), None).await.json();
         let finish = state["finish"].as_str().unwrap_or_else(|| panic!("{state}"));
         let end = self.browse(&mut browser, Method::GET, finish, None).await;
         let again = self.browse(&mut browser, Method::GET, finish, None).await;
@@ -217,7 +226,10 @@ async fn a_pushed_login_ends_with_a_verified_token_once() {
     assert_eq!(good.headers[header::CACHE_CONTROL], "no-store");
     let claims = world.verify(good.json()["id_token"].as_str().unwrap()).await;
     for (name, value) in [
-        ("nonce", "the nonce"), ("godkend.binding", "typed_number"), ("mitid.uuid", "uuid-of-approves"), ("dk.cpr", "3101901234"),
+        ("nonce", "the nonce"),
+        ("godkend.binding", "typed_number"),
+        ("mitid.uuid", "uuid-of-approves"),
+        ("dk.cpr", "3101901234"),
         ("acr", Level::Substantial.uri()),
     ] {
         assert_eq!(claims[name], value);
@@ -250,9 +262,9 @@ async fn a_refusal_a_report_and_a_cancelled_login_tell_the_relying_party() {
 async fn the_page_shows_all_of_it_and_nothing_from_elsewhere() {
     let world = World::start().await;
     let mut browser = Browser::default();
-    let details =
-        json!([{ "type": "godkend_payment", "amount": "1250.05", "currency": "DKK", "payee": "Bager <b>", "account": "1234" }]);
-    let path = world.begin(&mut browser, &[("authorization_details", &details.to_string()), ("ui_locales", "en")]).await;
+    let details = json!([{ "type": "godkend_payment", "amount": "1250.05", "currency": "DKK", "payee": "Bager <b>", "account": "1234" }]);
+    let path =
+        world.begin(&mut browser, &[("authorization_details", &details.to_string()), ("ui_locales", "en")]).await;
     let page = world.browse(&mut browser, Method::GET, &path, None).await;
     assert_eq!(page.status, StatusCode::OK);
     for part in ["Banken &amp; Co", "1250.05 DKK", "Bager &lt;b&gt;", "1234", "asks you to approve", "lang=\"en\""] {
@@ -298,7 +310,9 @@ async fn an_unknown_user_id_looks_like_one_that_never_answers() {
     for user in ["never-answers", "nobody-at-all"] {
         let mut browser = Browser::default();
         let path = world.begin(&mut browser, &[]).await;
-        let reply = world.browse(&mut browser, Method::POST, &format!("{path}/user-id"), Some(json!({ "user_id": user }))).await;
+        let reply = world
+            .browse(&mut browser, Method::POST, &format!("{path}/user-id"), Some(json!({ "user_id": user })))
+            .await;
         assert_eq!(reply.status, StatusCode::OK);
         let number = reply.json()["number"].as_str().unwrap().to_owned();
         assert!(number.len() == 8 && number.bytes().all(|b| b.is_ascii_digit()));
@@ -344,7 +358,8 @@ async fn a_request_is_refused_where_it_belongs() {
     let late = format!("/authorize?client_id=bank&request_uri={}", expired["request_uri"].as_str().unwrap());
     assert_eq!(world.browse(&mut browser, Method::GET, &late, None).await.status, StatusCode::BAD_REQUEST);
 
-    let wrong = world.send(world.http.post(world.at("/par")).basic_auth("bank", Some("wrong")).form(&[("a", "b")])).await;
+    let wrong =
+        world.send(world.http.post(world.at("/par")).basic_auth("bank", Some("wrong")).form(&[("a", "b")])).await;
     assert_eq!(error(&wrong), (StatusCode::UNAUTHORIZED, "invalid_client".to_owned()));
     let evil = world.post("/par", &[("redirect_uri", "https://evil.dk/"), ("response_type", "code")]).await;
     assert_eq!(error(&evil), (StatusCode::BAD_REQUEST, "invalid_request".to_owned()));
@@ -387,7 +402,9 @@ async fn a_back_channel_login_is_polled_for_and_handed_out_once() {
     assert_eq!(error(&poll(id(&begun)).await).1, "expired_token");
     assert_eq!(error(&poll("unknown".to_owned()).await).1, "invalid_grant");
 
-    let high = world.post("/ciba", &[("scope", "openid"), ("login_hint", "approves"), ("acr_values", Level::High.uri())]).await;
+    let high = world
+        .post("/ciba", &[("scope", "openid"), ("login_hint", "approves"), ("acr_values", Level::High.uri())])
+        .await;
     assert_eq!(error(&high).1, "unmet_authentication_requirements");
     world.server.stop().await;
 }

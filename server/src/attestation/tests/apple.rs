@@ -52,12 +52,7 @@ impl Apple {
     pub(super) fn new() -> Self {
         let root = Authority::root(&[(DnType::CommonName, "Test App Attestation Root CA")]);
         let key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
-        let params = authority_params(
-            &[(DnType::CommonName, "Test App Attestation CA 1")],
-            2,
-            2020,
-            2030,
-        );
+        let params = authority_params(&[(DnType::CommonName, "Test App Attestation CA 1")], 2, 2020, 2030);
         let intermediate = root.issue(params, key);
         Self { root, intermediate }
     }
@@ -70,13 +65,7 @@ impl Apple {
         let id = sha256(&[&point(key)]);
         let id = claim.credential_id.as_deref().unwrap_or(&id);
         let length = u16::try_from(id.len()).unwrap().to_be_bytes();
-        let data = [
-            &authenticator_data(claim.app_id, claim.counter)[..],
-            &claim.aaguid,
-            &length,
-            id,
-        ]
-        .concat();
+        let data = [&authenticator_data(claim.app_id, claim.counter)[..], &claim.aaguid, &length, id].concat();
         let nonce = sha256(&[&data, &claim.client_data_hash]);
         let mut params = leaf_params(&[(DnType::CommonName, "credential")], 2026, claim.expires);
         if claim.nonce {
@@ -90,10 +79,7 @@ impl Apple {
         cbor.str("fmt").unwrap().str(claim.format).unwrap();
         cbor.str("attStmt").unwrap().map(2).unwrap();
         cbor.str("x5c").unwrap().array(2).unwrap();
-        cbor.bytes(&leaf)
-            .unwrap()
-            .bytes(&self.intermediate.der())
-            .unwrap();
+        cbor.bytes(&leaf).unwrap().bytes(&self.intermediate.der()).unwrap();
         cbor.str("receipt").unwrap().bytes(b"receipt").unwrap();
         cbor.str("authData").unwrap().bytes(&data).unwrap();
         out
@@ -148,86 +134,26 @@ fn production_and_by_policy_development_are_accepted() {
             counter: 0,
         }
     );
-    let development = Claim {
-        aaguid: *DEVELOPMENT,
-        ..Claim::default()
-    };
+    let development = Claim { aaguid: *DEVELOPMENT, ..Claim::default() };
     let object = apple.object(&development, &key);
     let facts = verify(&apple, &object, &key, true).unwrap();
     assert_eq!(facts.environment, Environment::Development);
-    assert_eq!(
-        verify(&apple, &object, &key, false),
-        Err(AttestationError::WrongEnvironment)
-    );
+    assert_eq!(verify(&apple, &object, &key, false), Err(AttestationError::WrongEnvironment));
 }
 
 #[test]
 fn each_of_apples_steps_refuses() {
     let claim = Claim::default();
     for (bent, expected) in [
-        (
-            Claim {
-                client_data_hash: [8; 32],
-                ..claim.clone()
-            },
-            AttestationError::WrongChallenge,
-        ),
-        (
-            Claim {
-                app_id: "TEAM123456.dk.evil.app",
-                ..claim.clone()
-            },
-            AttestationError::WrongApp,
-        ),
-        (
-            Claim {
-                counter: 1,
-                ..claim.clone()
-            },
-            AttestationError::CounterReused,
-        ),
-        (
-            Claim {
-                aaguid: *b"appattest\0\0\0\0\0\0\x01",
-                ..claim.clone()
-            },
-            AttestationError::WrongEnvironment,
-        ),
-        (
-            Claim {
-                credential_id: Some(vec![1; 32]),
-                ..claim.clone()
-            },
-            AttestationError::WrongKey,
-        ),
-        (
-            Claim {
-                credential_id: Some(vec![]),
-                ..claim.clone()
-            },
-            AttestationError::WrongKey,
-        ),
-        (
-            Claim {
-                nonce: false,
-                ..claim.clone()
-            },
-            AttestationError::NoAttestation,
-        ),
-        (
-            Claim {
-                expires: 2026,
-                ..claim.clone()
-            },
-            AttestationError::NotValidNow(0),
-        ),
-        (
-            Claim {
-                format: "packed",
-                ..claim
-            },
-            AttestationError::Malformed("not an App Attest object"),
-        ),
+        (Claim { client_data_hash: [8; 32], ..claim.clone() }, AttestationError::WrongChallenge),
+        (Claim { app_id: "TEAM123456.dk.evil.app", ..claim.clone() }, AttestationError::WrongApp),
+        (Claim { counter: 1, ..claim.clone() }, AttestationError::CounterReused),
+        (Claim { aaguid: *b"appattest\0\0\0\0\0\0\x01", ..claim.clone() }, AttestationError::WrongEnvironment),
+        (Claim { credential_id: Some(vec![1; 32]), ..claim.clone() }, AttestationError::WrongKey),
+        (Claim { credential_id: Some(vec![]), ..claim.clone() }, AttestationError::WrongKey),
+        (Claim { nonce: false, ..claim.clone() }, AttestationError::NoAttestation),
+        (Claim { expires: 2026, ..claim.clone() }, AttestationError::NotValidNow(0)),
+        (Claim { format: "packed", ..claim }, AttestationError::Malformed("not an App Attest object")),
     ] {
         assert_eq!(refused(&bent), expected);
     }
@@ -238,35 +164,20 @@ fn another_root_or_key_is_refused() {
     let (apple, key) = (Apple::new(), p256());
     let object = apple.object(&Claim::default(), &key);
     // The stranger has the same names, so only the signature differs.
-    assert_eq!(
-        verify(&Apple::new(), &object, &key, false),
-        Err(AttestationError::BrokenChain(1))
-    );
-    let expect = AppAttestExpectation {
-        app_ids: &[APP_ID.to_owned()],
-        allow_development: false,
-    };
+    assert_eq!(verify(&Apple::new(), &object, &key, false), Err(AttestationError::BrokenChain(1)));
+    let expect = AppAttestExpectation { app_ids: &[APP_ID.to_owned()], allow_development: false };
     let id = sha256(&[&point(&key)]);
     let published = AppleRoot::apple().unwrap();
     assert_eq!(
         verify_app_attest(&object, &id, &CLIENT_DATA, &expect, &published, NOW),
         Err(AttestationError::UntrustedRoot)
     );
-    assert_eq!(
-        verify(&apple, &object, &p256(), false),
-        Err(AttestationError::WrongKey)
-    );
+    assert_eq!(verify(&apple, &object, &p256(), false), Err(AttestationError::WrongKey));
     // The credential id names the expected key, the certificate another.
     let expected = p256();
     let id = sha256(&[&point(&expected)]).to_vec();
-    let claim = Claim {
-        credential_id: Some(id),
-        ..Claim::default()
-    };
-    assert_eq!(
-        verify(&apple, &apple.object(&claim, &key), &expected, false),
-        Err(AttestationError::WrongKey)
-    );
+    let claim = Claim { credential_id: Some(id), ..Claim::default() };
+    assert_eq!(verify(&apple, &apple.object(&claim, &key), &expected, false), Err(AttestationError::WrongKey));
 }
 
 #[test]
@@ -279,27 +190,12 @@ fn assertions_count_upwards_and_cover_one_message_by_one_key() {
     };
     assert_eq!(check(&hash, &key, &app, 0), Ok(5));
     assert_eq!(check(&hash, &key, &app, 4), Ok(5));
-    assert_eq!(
-        check(&hash, &key, &app, 5),
-        Err(AttestationError::CounterReused)
-    );
-    assert_eq!(
-        check(&hash, &key, &app, 6),
-        Err(AttestationError::CounterReused)
-    );
-    assert_eq!(
-        check(&[4; 32], &key, &app, 0),
-        Err(AttestationError::BadAssertion)
-    );
-    assert_eq!(
-        check(&hash, &p256(), &app, 0),
-        Err(AttestationError::BadAssertion)
-    );
+    assert_eq!(check(&hash, &key, &app, 5), Err(AttestationError::CounterReused));
+    assert_eq!(check(&hash, &key, &app, 6), Err(AttestationError::CounterReused));
+    assert_eq!(check(&[4; 32], &key, &app, 0), Err(AttestationError::BadAssertion));
+    assert_eq!(check(&hash, &p256(), &app, 0), Err(AttestationError::BadAssertion));
     let other = app_id_hash("TEAM123456.dk.evil.app");
-    assert_eq!(
-        check(&hash, &key, &other, 0),
-        Err(AttestationError::WrongApp)
-    );
+    assert_eq!(check(&hash, &key, &other, 0), Err(AttestationError::WrongApp));
 }
 
 #[test]
@@ -310,13 +206,7 @@ fn truncated_and_flipped_bytes_are_refused_without_a_panic() {
     for bytes in mutations(&object, 1500) {
         // Bytes around what is signed may vary, the receipt among them; what is concluded may not.
         if let Ok(other) = verify(&apple, &bytes, &key, false) {
-            assert_eq!(
-                AppleFacts {
-                    receipt: facts.receipt.clone(),
-                    ..other
-                },
-                facts
-            );
+            assert_eq!(AppleFacts { receipt: facts.receipt.clone(), ..other }, facts);
             assert_eq!(bytes.len(), object.len());
         }
     }

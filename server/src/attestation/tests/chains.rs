@@ -13,39 +13,17 @@ use crate::attestation::{AttestationError, RevocationList, SecurityLevel};
 #[test]
 fn a_revoked_key_anywhere_in_the_chain_is_refused() {
     for (list, serial) in [
-        (
-            r#"{"entries": {"abcdef": {"status": "REVOKED", "reason": "KEY_COMPROMISE"}}}"#,
-            "abcdef",
-        ),
-        (
-            r#"{"entries": {"00ABCDEF": {"status": "SUSPENDED"}}}"#,
-            "abcdef",
-        ),
+        (r#"{"entries": {"abcdef": {"status": "REVOKED", "reason": "KEY_COMPROMISE"}}}"#, "abcdef"),
+        (r#"{"entries": {"00ABCDEF": {"status": "SUSPENDED"}}}"#, "abcdef"),
         (r#"{"entries": {"2": {"status": "A_LATER_STATUS"}}}"#, "2"),
     ] {
-        let check = Check {
-            revoked: RevocationList::from_json(list).unwrap(),
-            ..Check::default()
-        };
-        assert_eq!(
-            check.phone(&Phone::possession(1)),
-            Err(AttestationError::Revoked {
-                serial: serial.to_owned()
-            })
-        );
+        let check = Check { revoked: RevocationList::from_json(list).unwrap(), ..Check::default() };
+        assert_eq!(check.phone(&Phone::possession(1)), Err(AttestationError::Revoked { serial: serial.to_owned() }));
     }
     let other = r#"{"entries": {"abcde": {"status": "REVOKED"}, "bcdef": {"status": "REVOKED"}}}"#;
-    let check = Check {
-        revoked: RevocationList::from_json(other).unwrap(),
-        ..Check::default()
-    };
+    let check = Check { revoked: RevocationList::from_json(other).unwrap(), ..Check::default() };
     check.phone(&Phone::possession(1)).unwrap();
-    for broken in [
-        "",
-        "[]",
-        "{}",
-        r#"{"entries": {"xyz": {"status": "REVOKED"}}}"#,
-    ] {
+    for broken in ["", "[]", "{}", r#"{"entries": {"xyz": {"status": "REVOKED"}}}"#] {
         RevocationList::from_json(broken).unwrap_err();
     }
 }
@@ -53,28 +31,12 @@ fn a_revoked_key_anywhere_in_the_chain_is_refused() {
 /// Somebody with an honest phone lets its attested key sign a further certificate.
 #[test]
 fn a_chain_extended_below_the_true_leaf_is_refused() {
-    let honest = Phone {
-        challenge: vec![9; 32],
-        packages: vec!["dk.evil.app"],
-        ..Phone::possession(1)
-    };
+    let honest = Phone { challenge: vec![9; 32], packages: vec!["dk.evil.app"], ..Phone::possession(1) };
     for (vendor, may_issue, expected) in [
-        (
-            Vendor::remote("TEE"),
-            false,
-            AttestationError::BrokenChain(1),
-        ),
-        (
-            Vendor::remote("TEE"),
-            true,
-            AttestationError::ForgedAttestation,
-        ),
+        (Vendor::remote("TEE"), false, AttestationError::BrokenChain(1)),
+        (Vendor::remote("TEE"), true, AttestationError::ForgedAttestation),
         // Old factory issuers are not marked as authorities, so here the extension alone decides.
-        (
-            Vendor::factory("TEE", 2030),
-            false,
-            AttestationError::ForgedAttestation,
-        ),
+        (Vendor::factory("TEE", 2030), false, AttestationError::ForgedAttestation),
     ] {
         let mut params = key_params(&honest);
         if may_issue {
@@ -82,10 +44,9 @@ fn a_chain_extended_below_the_true_leaf_is_refused() {
             params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         }
         let true_leaf = vendor.batch.issue(params, p256());
-        for forged in [
-            key_params(&Phone::possession(1)),
-            leaf_params(&[(DnType::CommonName, "no extension")], 1970, 2048),
-        ] {
+        for forged in
+            [key_params(&Phone::possession(1)), leaf_params(&[(DnType::CommonName, "no extension")], 1970, 2048)]
+        {
             let mut chain = vec![
                 true_leaf.issue_leaf(forged, &p256()),
                 true_leaf.der(),
@@ -93,16 +54,10 @@ fn a_chain_extended_below_the_true_leaf_is_refused() {
                 vendor.intermediate.der(),
                 vendor.root.der(),
             ];
-            assert_eq!(
-                Check::default().run(&chain, &vendor.roots()),
-                Err(expected.clone())
-            );
+            assert_eq!(Check::default().run(&chain, &vendor.roots()), Err(expected.clone()));
             // Without the true leaf the signatures do not hold.
             chain.remove(1);
-            assert_eq!(
-                Check::default().run(&chain, &vendor.roots()),
-                Err(AttestationError::BrokenChain(0))
-            );
+            assert_eq!(Check::default().run(&chain, &vendor.roots()), Err(AttestationError::BrokenChain(0)));
         }
     }
 }
@@ -110,10 +65,7 @@ fn a_chain_extended_below_the_true_leaf_is_refused() {
 /// Phones of 2016 carry an issuer that is not marked as an authority; remotely provisioned ones never do.
 #[test]
 fn an_unmarked_issuer_is_accepted_from_the_factory_only() {
-    for (mut vendor, accepted) in [
-        (Vendor::factory("TEE", 2024), true),
-        (Vendor::remote("TEE"), false),
-    ] {
+    for (mut vendor, accepted) in [(Vendor::factory("TEE", 2024), true), (Vendor::remote("TEE"), false)] {
         let mut params = vendor.batch.params.clone();
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -145,43 +97,19 @@ fn two_or_no_attestations_in_the_leaf_are_refused() {
 fn expiry_counts_for_remote_certificates_and_by_policy_for_factory_ones() {
     let remote = Vendor::remote("TEE");
     let chain = remote.chain(&Phone::possession(1), &p256());
-    let late = Check {
-        now: NOW + 365 * DAY,
-        ..Check::default()
-    };
-    assert_eq!(
-        late.run(&chain, &remote.roots()),
-        Err(AttestationError::NotValidNow(1))
-    );
-    let early = Check {
-        now: NOW - 6 * 365 * DAY,
-        ..Check::default()
-    };
-    assert_eq!(
-        early.run(&chain, &remote.roots()),
-        Err(AttestationError::NotValidNow(1))
-    );
+    let late = Check { now: NOW + 365 * DAY, ..Check::default() };
+    assert_eq!(late.run(&chain, &remote.roots()), Err(AttestationError::NotValidNow(1)));
+    let early = Check { now: NOW - 6 * 365 * DAY, ..Check::default() };
+    assert_eq!(early.run(&chain, &remote.roots()), Err(AttestationError::NotValidNow(1)));
 
     let factory = Vendor::factory("TEE", 2024);
     let chain = factory.chain(&Phone::possession(1), &p256());
     let facts = Check::default().run(&chain, &factory.roots()).unwrap();
     assert_eq!(facts.provisioning, Provisioning::Factory);
-    let strict = Check {
-        accept_expired_factory_certificates: false,
-        ..Check::default()
-    };
-    assert_eq!(
-        strict.run(&chain, &factory.roots()),
-        Err(AttestationError::NotValidNow(1))
-    );
-    let early = Check {
-        now: NOW - 6 * 365 * DAY,
-        ..Check::default()
-    };
-    assert_eq!(
-        early.run(&chain, &factory.roots()),
-        Err(AttestationError::NotValidNow(1))
-    );
+    let strict = Check { accept_expired_factory_certificates: false, ..Check::default() };
+    assert_eq!(strict.run(&chain, &factory.roots()), Err(AttestationError::NotValidNow(1)));
+    let early = Check { now: NOW - 6 * 365 * DAY, ..Check::default() };
+    assert_eq!(early.run(&chain, &factory.roots()), Err(AttestationError::NotValidNow(1)));
 
     let strongbox = Vendor::factory("StrongBox", 2030);
     let chain = strongbox.chain(&Phone::possession(2), &p256());
@@ -194,21 +122,12 @@ fn unknown_roots_and_broken_chains_are_refused() {
     let vendor = Vendor::remote("TEE");
     let chain = vendor.chain(&Phone::possession(1), &p256());
     let stranger = Vendor::remote("TEE");
-    assert_eq!(
-        Check::default().run(&chain, &stranger.roots()),
-        Err(AttestationError::UntrustedRoot)
-    );
-    assert_eq!(
-        Check::default().run(&chain, &AndroidRoots::google().unwrap()),
-        Err(AttestationError::UntrustedRoot)
-    );
+    assert_eq!(Check::default().run(&chain, &stranger.roots()), Err(AttestationError::UntrustedRoot));
+    assert_eq!(Check::default().run(&chain, &AndroidRoots::google().unwrap()), Err(AttestationError::UntrustedRoot));
     // The trusted root under a stranger's chain, of the same names.
     let mut grafted = stranger.chain(&Phone::possession(1), &p256());
     grafted[3] = vendor.root.der();
-    assert_eq!(
-        Check::default().run(&grafted, &vendor.roots()),
-        Err(AttestationError::BrokenChain(2))
-    );
+    assert_eq!(Check::default().run(&grafted, &vendor.roots()), Err(AttestationError::BrokenChain(2)));
     for missing in 0..chain.len() {
         let mut short = chain.clone();
         short.remove(missing);
@@ -217,14 +136,8 @@ fn unknown_roots_and_broken_chains_are_refused() {
     let mut swapped = chain.clone();
     swapped.swap(1, 2);
     Check::default().run(&swapped, &vendor.roots()).unwrap_err();
-    assert!(matches!(
-        Check::default().run(&[], &vendor.roots()),
-        Err(AttestationError::Malformed(_))
-    ));
-    assert_eq!(
-        Check::default().run(&vec![chain[0].clone(); 11], &vendor.roots()),
-        Err(AttestationError::TooLarge)
-    );
+    assert!(matches!(Check::default().run(&[], &vendor.roots()), Err(AttestationError::Malformed(_))));
+    assert_eq!(Check::default().run(&vec![chain[0].clone(); 11], &vendor.roots()), Err(AttestationError::TooLarge));
     assert_eq!(
         Check::default().run(&[vec![0x30; 20_000], chain[3].clone()], &vendor.roots()),
         Err(AttestationError::TooLarge)
@@ -250,10 +163,7 @@ fn an_issuer_of_another_name_is_refused() {
     let key = KeyPair::try_from(vendor.intermediate.key.serialize_der()).unwrap();
     vendor.intermediate = vendor.root.issue(params, key);
     assert_eq!(
-        Check::default().run(
-            &vendor.chain(&Phone::possession(1), &p256()),
-            &vendor.roots()
-        ),
+        Check::default().run(&vendor.chain(&Phone::possession(1), &p256()), &vendor.roots()),
         Err(AttestationError::BrokenChain(1))
     );
 }
@@ -266,16 +176,9 @@ fn a_path_length_is_respected() {
     let intermediate = root.issue(params, p256());
     let batch = authority_params(&[(DnType::OrganizationName, "TEE")], 3, 2022, 2030);
     let batch = intermediate.issue(batch, p256());
-    let vendor = Vendor {
-        root,
-        intermediate,
-        batch,
-    };
+    let vendor = Vendor { root, intermediate, batch };
     assert_eq!(
-        Check::default().run(
-            &vendor.chain(&Phone::possession(1), &p256()),
-            &vendor.roots()
-        ),
+        Check::default().run(&vendor.chain(&Phone::possession(1), &p256()), &vendor.roots()),
         Err(AttestationError::BrokenChain(2))
     );
 }
@@ -342,18 +245,9 @@ fn a_signed_garbage_description_does_not_panic() {
 
 #[test]
 fn an_authorisation_that_stands_twice_is_refused() {
-    let phone = Phone {
-        extra: vec![explicit(503, &null())],
-        ..Phone::possession(1)
-    };
-    assert!(matches!(
-        Check::default().phone(&phone),
-        Err(AttestationError::Malformed(_))
-    ));
+    let phone = Phone { extra: vec![explicit(503, &null())], ..Phone::possession(1) };
+    assert!(matches!(Check::default().phone(&phone), Err(AttestationError::Malformed(_))));
     // Unknown ones are skipped.
-    let phone = Phone {
-        extra: vec![explicit(9999, &integer(1))],
-        ..Phone::possession(1)
-    };
+    let phone = Phone { extra: vec![explicit(9999, &integer(1))], ..Phone::possession(1) };
     Check::default().phone(&phone).unwrap();
 }

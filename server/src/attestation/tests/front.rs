@@ -2,9 +2,8 @@ use super::apple::{APP_ID, Apple, Claim, assertion};
 use super::phone::{CHALLENGE, Phone, SIGNER, Vendor};
 use super::*;
 use crate::attestation::{
-    AppAttestKey, Attestation, AttestationError, AttestationFacts, AttestationMode,
-    AttestationPolicy, Enrolment, Environment, Evidence, KeyLevel, KeyPurpose, PolicyError,
-    RevocationList, SecurityLevel, Trust, verify,
+    AppAttestKey, Attestation, AttestationError, AttestationFacts, AttestationMode, AttestationPolicy, Enrolment,
+    Environment, Evidence, KeyLevel, KeyPurpose, PolicyError, RevocationList, SecurityLevel, Trust, verify,
 };
 
 const POLICY: &str = r#"
@@ -35,16 +34,8 @@ struct World {
 impl World {
     fn new(organisation: &str) -> Self {
         let (vendor, apple) = (Vendor::remote(organisation), Apple::new());
-        let trust = Trust {
-            android: vendor.roots(),
-            apple: apple.trusted(),
-            revoked: RevocationList::default(),
-        };
-        Self {
-            vendor,
-            apple,
-            trust,
-        }
+        let trust = Trust { android: vendor.roots(), apple: apple.trusted(), revoked: RevocationList::default() };
+        Self { vendor, apple, trust }
     }
 
     fn android(
@@ -57,13 +48,7 @@ impl World {
         let chain = self.vendor.chain(phone, &key);
         let public_key = point(&key);
         let enrolment = enrolment(purpose, &public_key);
-        verify(
-            &Attestation::Android { chain },
-            &enrolment,
-            policy,
-            &self.trust,
-            NOW,
-        )
+        verify(&Attestation::Android { chain }, &enrolment, policy, &self.trust, NOW)
     }
 }
 
@@ -82,26 +67,16 @@ fn enrolment(purpose: KeyPurpose, public_key: &[u8; 65]) -> Enrolment<'_> {
 fn each_purpose_demands_its_own_key() {
     let world = World::new("TEE");
     let phones = [Phone::possession(1), Phone::biometric(), Phone::offline()];
-    let purposes = [
-        KeyPurpose::Possession,
-        KeyPurpose::Biometric,
-        KeyPurpose::Offline,
-    ];
+    let purposes = [KeyPurpose::Possession, KeyPurpose::Biometric, KeyPurpose::Offline];
     // A biometric key is stricter than a possession key need be, so it serves as one too.
-    let accepted = [
-        [true, true, false],
-        [false, true, false],
-        [false, false, true],
-    ];
+    let accepted = [[true, true, false], [false, true, false], [false, false, true]];
     for (purpose, row) in purposes.into_iter().zip(accepted) {
         for (phone, accepted) in phones.iter().zip(row) {
             let result = world.android(phone, purpose, &policy());
             assert_eq!(result.is_ok(), accepted, "{purpose:?} {result:?}");
         }
     }
-    let facts = world
-        .android(&phones[0], KeyPurpose::Possession, &policy())
-        .unwrap();
+    let facts = world.android(&phones[0], KeyPurpose::Possession, &policy()).unwrap();
     assert_eq!(facts.level, KeyLevel::Tee);
 }
 
@@ -112,13 +87,7 @@ fn an_attestation_of_another_key_is_refused() {
     let public_key = point(&p256());
     let enrolment = enrolment(KeyPurpose::Possession, &public_key);
     assert_eq!(
-        verify(
-            &Attestation::Android { chain },
-            &enrolment,
-            &policy(),
-            &world.trust,
-            NOW
-        ),
+        verify(&Attestation::Android { chain }, &enrolment, &policy(), &world.trust, NOW),
         Err(AttestationError::WrongKey)
     );
 }
@@ -134,20 +103,10 @@ fn the_mode_decides_about_software() {
             Err(AttestationError::AttestationRequired),
             Err(AttestationError::SecurityLevelTooLow),
         ),
-        (
-            AttestationMode::Accepted,
-            Ok(KeyLevel::Software),
-            Err(AttestationError::SecurityLevelTooLow),
-        ),
+        (AttestationMode::Accepted, Ok(KeyLevel::Software), Err(AttestationError::SecurityLevelTooLow)),
     ] {
         let policy = with_mode(mode);
-        let result = verify(
-            &Attestation::Software,
-            &enrolment,
-            &policy,
-            &world.trust,
-            NOW,
-        );
+        let result = verify(&Attestation::Software, &enrolment, &policy, &world.trust, NOW);
         assert_eq!(result.map(|facts| facts.level), bare);
         let result = world.android(&Phone::possession(0), KeyPurpose::Possession, &policy);
         assert_eq!(result.map(|facts| facts.level), emulator);
@@ -156,9 +115,7 @@ fn the_mode_decides_about_software() {
     let result = world.android(&Phone::possession(0), KeyPurpose::Possession, &test);
     assert_eq!(result, Err(AttestationError::SecurityLevelTooLow));
     test.android.as_mut().unwrap().min_security_level = SecurityLevel::Software;
-    let facts = world
-        .android(&Phone::possession(0), KeyPurpose::Possession, &test)
-        .unwrap();
+    let facts = world.android(&Phone::possession(0), KeyPurpose::Possession, &test).unwrap();
     assert_eq!(facts.level, KeyLevel::Software);
     // Outside the test mode the same setting gives nothing away.
     test.mode = AttestationMode::Accepted;
@@ -169,24 +126,15 @@ fn the_mode_decides_about_software() {
 #[test]
 fn a_platform_without_a_section_is_refused() {
     let world = World::new("TEE");
-    let none = AttestationPolicy {
-        mode: AttestationMode::Accepted,
-        android: None,
-        apple: None,
-    };
+    let none = AttestationPolicy { mode: AttestationMode::Accepted, android: None, apple: None };
     assert_eq!(
         world.android(&Phone::possession(1), KeyPurpose::Possession, &none),
         Err(AttestationError::PlatformNotAccepted)
     );
     let public_key = point(&p256());
     let enrolment = enrolment(KeyPurpose::Possession, &public_key);
-    let attestation = Attestation::AppAttestAssertion {
-        assertion: Vec::new(),
-    };
-    assert_eq!(
-        verify(&attestation, &enrolment, &none, &world.trust, NOW),
-        Err(AttestationError::PlatformNotAccepted)
-    );
+    let attestation = Attestation::AppAttestAssertion { assertion: Vec::new() };
+    assert_eq!(verify(&attestation, &enrolment, &none, &world.trust, NOW), Err(AttestationError::PlatformNotAccepted));
 }
 
 #[test]
@@ -200,14 +148,7 @@ fn app_attest_vouches_for_the_keys_of_the_transcript_only() {
         object: world.apple.object(&Claim::default(), &app_key),
         assertion: assertion(&app_key, APP_ID, 1, transcript),
     };
-    let facts = verify(
-        &attestation(&TRANSCRIPT),
-        &first,
-        &policy(),
-        &world.trust,
-        NOW,
-    )
-    .unwrap();
+    let facts = verify(&attestation(&TRANSCRIPT), &first, &policy(), &world.trust, NOW).unwrap();
     assert_eq!(facts.level, KeyLevel::Apple);
     let Evidence::AppAttest(stored) = facts.evidence else {
         panic!("no key to store");
@@ -215,54 +156,26 @@ fn app_attest_vouches_for_the_keys_of_the_transcript_only() {
     assert_eq!((stored.public_key, stored.counter), (point(&app_key), 1));
     // Another key in the message is another transcript.
     assert_eq!(
-        verify(
-            &attestation(&[0x34; 32]),
-            &first,
-            &policy(),
-            &world.trust,
-            NOW
-        ),
+        verify(&attestation(&[0x34; 32]), &first, &policy(), &world.trust, NOW),
         Err(AttestationError::BadAssertion)
     );
 
     // A later key needs the next assertion of the same App Attest key.
     let later = |counter, known: Option<&AppAttestKey>, policy: &AttestationPolicy| {
-        let attestation = Attestation::AppAttestAssertion {
-            assertion: assertion(&app_key, APP_ID, counter, &TRANSCRIPT),
-        };
-        let enrolment = Enrolment {
-            app_attest: known,
-            ..first
-        };
+        let attestation =
+            Attestation::AppAttestAssertion { assertion: assertion(&app_key, APP_ID, counter, &TRANSCRIPT) };
+        let enrolment = Enrolment { app_attest: known, ..first };
         verify(&attestation, &enrolment, policy, &world.trust, NOW)
     };
     let facts = later(2, Some(&stored), &policy()).unwrap();
-    assert!(matches!(
-        facts.evidence,
-        Evidence::AppAttest(AppAttestKey { counter: 2, .. })
-    ));
-    assert_eq!(
-        later(1, Some(&stored), &policy()),
-        Err(AttestationError::CounterReused)
-    );
-    assert_eq!(
-        later(2, None, &policy()),
-        Err(AttestationError::AttestationRequired)
-    );
+    assert!(matches!(facts.evidence, Evidence::AppAttest(AppAttestKey { counter: 2, .. })));
+    assert_eq!(later(1, Some(&stored), &policy()), Err(AttestationError::CounterReused));
+    assert_eq!(later(2, None, &policy()), Err(AttestationError::AttestationRequired));
     let mut moved = policy();
     moved.apple.as_mut().unwrap().app_ids = vec!["TEAM123456.dk.godkend.new".to_owned()];
-    assert_eq!(
-        later(2, Some(&stored), &moved),
-        Err(AttestationError::WrongApp)
-    );
-    let development = AppAttestKey {
-        environment: Environment::Development,
-        ..stored
-    };
-    assert_eq!(
-        later(2, Some(&development), &policy()),
-        Err(AttestationError::WrongEnvironment)
-    );
+    assert_eq!(later(2, Some(&stored), &moved), Err(AttestationError::WrongApp));
+    let development = AppAttestKey { environment: Environment::Development, ..stored };
+    assert_eq!(later(2, Some(&development), &policy()), Err(AttestationError::WrongEnvironment));
 }
 
 #[test]
@@ -271,10 +184,7 @@ fn a_policy_that_is_too_weak_or_empty_does_not_start() {
     assert_eq!(policy().android.unwrap().signer_digests[0].0, SIGNER);
     let software = with_mode(AttestationMode::SoftwareAllowed);
     software.check(true).unwrap();
-    assert!(matches!(
-        software.check(false),
-        Err(PolicyError::TestOnly(_))
-    ));
+    assert!(matches!(software.check(false), Err(PolicyError::TestOnly(_))));
 
     let mut weak = policy();
     weak.android.as_mut().unwrap().min_security_level = SecurityLevel::Software;
@@ -282,34 +192,19 @@ fn a_policy_that_is_too_weak_or_empty_does_not_start() {
     let mut development = policy();
     development.apple.as_mut().unwrap().allow_development = true;
     development.check(true).unwrap();
-    assert!(matches!(
-        development.check(false),
-        Err(PolicyError::TestOnly(_))
-    ));
+    assert!(matches!(development.check(false), Err(PolicyError::TestOnly(_))));
 
     let mut empty = policy();
     empty.android.as_mut().unwrap().packages.clear();
-    assert!(matches!(
-        empty.check(false),
-        Err(PolicyError::NothingAccepted(_))
-    ));
+    assert!(matches!(empty.check(false), Err(PolicyError::NothingAccepted(_))));
     let mut empty = policy();
     empty.android.as_mut().unwrap().signer_digests.clear();
-    assert!(matches!(
-        empty.check(false),
-        Err(PolicyError::NothingAccepted(_))
-    ));
+    assert!(matches!(empty.check(false), Err(PolicyError::NothingAccepted(_))));
     let mut empty = policy();
     empty.apple.as_mut().unwrap().app_ids.clear();
-    assert!(matches!(
-        empty.check(false),
-        Err(PolicyError::NothingAccepted(_))
-    ));
+    assert!(matches!(empty.check(false), Err(PolicyError::NothingAccepted(_))));
     let nobody: AttestationPolicy = toml::from_str("mode = \"required\"").unwrap();
-    assert!(matches!(
-        nobody.check(false),
-        Err(PolicyError::NothingAccepted(_))
-    ));
+    assert!(matches!(nobody.check(false), Err(PolicyError::NothingAccepted(_))));
 
     for broken in [
         "mode = \"optional\"",

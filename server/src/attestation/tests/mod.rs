@@ -7,9 +7,8 @@ mod front;
 mod phone;
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CustomExtension, DistinguishedName, DnType,
-    IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384,
-    SerialNumber, SigningKey, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, SerialNumber, SigningKey, date_time_ymd,
 };
 
 /// 2026-06-01 00:00 UTC.
@@ -28,28 +27,16 @@ impl Authority {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
         let params = authority_params(name, 1, 2020, 2040);
         let certificate = params.self_signed(&key).unwrap();
-        Self {
-            params,
-            key,
-            certificate,
-        }
+        Self { params, key, certificate }
     }
 
     fn issue(&self, params: CertificateParams, key: KeyPair) -> Self {
         let certificate = params.signed_by(&key, &self.issuer()).unwrap();
-        Self {
-            params,
-            key,
-            certificate,
-        }
+        Self { params, key, certificate }
     }
 
     fn issue_leaf(&self, params: CertificateParams, key: &KeyPair) -> Vec<u8> {
-        params
-            .signed_by(key, &self.issuer())
-            .unwrap()
-            .der()
-            .to_vec()
+        params.signed_by(key, &self.issuer()).unwrap().der().to_vec()
     }
 
     fn issuer(&self) -> Issuer<'_, &KeyPair> {
@@ -100,10 +87,7 @@ fn sign(key: &KeyPair, message: &[u8]) -> Vec<u8> {
 }
 
 fn sha256(parts: &[&[u8]]) -> [u8; 32] {
-    ring::digest::digest(&ring::digest::SHA256, &parts.concat())
-        .as_ref()
-        .try_into()
-        .unwrap()
+    ring::digest::digest(&ring::digest::SHA256, &parts.concat()).as_ref().try_into().unwrap()
 }
 
 /// One DER value: tag bytes, length, content.

@@ -62,35 +62,20 @@ impl Phone {
     }
 
     pub(super) fn biometric() -> Self {
-        Self {
-            no_auth_required: false,
-            user_auth_type: Some(2),
-            unlocked_device_required: true,
-            ..Self::possession(1)
-        }
+        Self { no_auth_required: false, user_auth_type: Some(2), unlocked_device_required: true, ..Self::possession(1) }
     }
 
     pub(super) fn offline() -> Self {
-        Self {
-            purposes: vec![6],
-            ..Self::biometric()
-        }
+        Self { purposes: vec![6], ..Self::biometric() }
     }
 
     pub(super) fn description(&self) -> Vec<u8> {
-        let packages: Vec<_> = self
-            .packages
-            .iter()
-            .map(|name| sequence(&[octets(name.as_bytes()), integer(41)]))
-            .collect();
+        let packages: Vec<_> =
+            self.packages.iter().map(|name| sequence(&[octets(name.as_bytes()), integer(41)])).collect();
         let signers: Vec<_> = self.signers.iter().map(|digest| octets(digest)).collect();
         let app = sequence(&[set(&packages), set(&signers)]);
         let mut software = vec![explicit(701, &integer(1_780_000_000_000))];
-        let purposes: Vec<_> = self
-            .purposes
-            .iter()
-            .map(|purpose| integer(*purpose))
-            .collect();
+        let purposes: Vec<_> = self.purposes.iter().map(|purpose| integer(*purpose)).collect();
         let mut key = vec![
             explicit(1, &set(&purposes)),
             explicit(2, &integer(self.algorithm)),
@@ -120,12 +105,7 @@ impl Phone {
         if self.root_of_trust {
             key.push(explicit(
                 704,
-                &sequence(&[
-                    octets(&BOOT_KEY),
-                    boolean(self.locked),
-                    enumerated(self.boot_state),
-                    octets(&[0xee; 32]),
-                ]),
+                &sequence(&[octets(&BOOT_KEY), boolean(self.locked), enumerated(self.boot_state), octets(&[0xee; 32])]),
             ));
         }
         key.push(explicit(705, &integer(160_000)));
@@ -161,14 +141,8 @@ pub(super) struct Vendor {
 impl Vendor {
     pub(super) fn remote(organisation: &str) -> Self {
         Self::build(
-            &[
-                (DnType::OrganizationName, "Test"),
-                (DnType::CommonName, "Droid CA2"),
-            ],
-            &[
-                (DnType::CommonName, "batch"),
-                (DnType::OrganizationName, organisation),
-            ],
+            &[(DnType::OrganizationName, "Test"), (DnType::CommonName, "Droid CA2")],
+            &[(DnType::CommonName, "batch"), (DnType::OrganizationName, organisation)],
             2027,
         )
     }
@@ -187,13 +161,8 @@ impl Vendor {
         let root = Authority::root(&[(DnType::CommonName, "Test Attestation Root")]);
         let top_key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
         let intermediate = root.issue(authority_params(top, 2, 2021, 2039), top_key);
-        let batch =
-            intermediate.issue(authority_params(batch, BATCH_SERIAL, 2022, expires), p256());
-        Self {
-            root,
-            intermediate,
-            batch,
-        }
+        let batch = intermediate.issue(authority_params(batch, BATCH_SERIAL, 2022, expires), p256());
+        Self { root, intermediate, batch }
     }
 
     pub(super) fn roots(&self) -> AndroidRoots {
@@ -205,12 +174,7 @@ impl Vendor {
     }
 
     pub(super) fn chain_of(&self, params: CertificateParams, key: &KeyPair) -> Vec<Vec<u8>> {
-        vec![
-            self.batch.issue_leaf(params, key),
-            self.batch.der(),
-            self.intermediate.der(),
-            self.root.der(),
-        ]
+        vec![self.batch.issue_leaf(params, key), self.batch.der(), self.intermediate.der(), self.root.der()]
     }
 }
 

@@ -18,13 +18,10 @@ async fn a_phone_activates_over_a_link_in_both_suites() {
         assert_eq!((seen["model"].as_str(), seen["stage"].as_str()), (Some("Pixel 9"), Some("digits")));
         // The long poll ends when the digits are typed.
         let digits = json!({"digits": phone.digits()});
-        let (waited, typed) = tokio::join!(
-            phone.status(Stage_::Digits, 20),
-            async {
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                stage.desk(&format!("activations/{id}/digits"), digits).await
-            }
-        );
+        let (waited, typed) = tokio::join!(phone.status(Stage_::Digits, 20), async {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            stage.desk(&format!("activations/{id}/digits"), digits).await
+        });
         assert_eq!((waited, typed.0), (Ok(Stage_::ChoosePin), StatusCode::OK));
         phone.choose_pin("120486").await.unwrap();
         assert_eq!(phone.status(Stage_::Void, 0).await, Ok(Stage_::Finish));

@@ -57,14 +57,21 @@ pub(super) async fn manage(phone: &Phone<'_>, operation: Operation) -> Result<Fe
 
 /// The whole answer, ready to send.
 pub(super) async fn answer(
-    phone: &mut Phone<'_>, step: &Step, fetched: &Fetched, decision: Decision,
+    phone: &mut Phone<'_>,
+    step: &Step,
+    fetched: &Fetched,
+    decision: Decision,
 ) -> Result<Vec<u8>, Refused> {
     answer_with(phone, step, fetched, decision, None, &[]).await
 }
 
 /// [`answer`], with an operation's data and the new keys that sign it.
 pub(super) async fn answer_with(
-    phone: &mut Phone<'_>, step: &Step, fetched: &Fetched, decision: Decision, data: Option<OperationData>,
+    phone: &mut Phone<'_>,
+    step: &Step,
+    fetched: &Fetched,
+    decision: Decision,
+    data: Option<OperationData>,
     keys: &[(KeyPurpose, Secret<32>)],
 ) -> Result<Vec<u8>, Refused> {
     let received = Received::<Challenge>::parse(&fetched.challenge.0, "test").unwrap();
@@ -103,7 +110,12 @@ pub(super) async fn answer_with(
     Ok(cbor::encode(&AnswerRequest { answer, challenge, factor_signature, pin, data, new_keys }))
 }
 
-pub(super) async fn send(stage: &Stage, phone: &Phone<'_>, step: &mut Step, request: &[u8]) -> Result<AnswerReply, Refused> {
+pub(super) async fn send(
+    stage: &Stage,
+    phone: &Phone<'_>,
+    step: &mut Step,
+    request: &[u8],
+) -> Result<AnswerReply, Refused> {
     let bytes = phone.post(AnswerRequest::PATH, request.to_vec()).await?;
     // A retry is the same bytes and gets the same reply.
     assert_eq!(phone.post(AnswerRequest::PATH, request.to_vec()).await.unwrap(), bytes);
@@ -160,7 +172,9 @@ async fn a_scanned_login_is_approved_once_and_leaves_evidence() {
     let evidence = loop {
         match crate::evidence::export(&app, &id).await {
             Ok(file) => break file,
-            Err(error) if error.code == Code::Unavailable => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            Err(error) if error.code == Code::Unavailable => {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await
+            }
             Err(error) => panic!("{error}"),
         }
     };
@@ -199,7 +213,8 @@ async fn a_number_opens_its_own_request_and_unknown_people_look_alike() {
     let citizen = stage.citizen("anna.s").await;
     let (mut phone, mut step) = active(&stage, &citizen).await;
     let session: Hash32 = Fixed([6; 32]);
-    let begin = async || approval::begin(&app, new(Level::Substantial, session, Start::Page)).await.unwrap().transaction.doc;
+    let begin =
+        async || approval::begin(&app, new(Level::Substantial, session, Start::Page)).await.unwrap().transaction.doc;
     let (known, unknown) = (begin().await, begin().await);
     let to_known = approval::address(&app, &known.id, Some(&session), "Anna.S").await.unwrap();
     let to_unknown = approval::address(&app, &unknown.id, Some(&session), "nobody").await.unwrap();
@@ -215,7 +230,8 @@ async fn a_number_opens_its_own_request_and_unknown_people_look_alike() {
     // Approve and refuse race over one challenge: one outcome.
     let approve = answer(&mut phone, &step, &fetched, Decision::Approve).await.unwrap();
     let deny = answer(&mut phone, &step, &fetched, Decision::Deny).await.unwrap();
-    let (a, b) = tokio::join!(phone.post(AnswerRequest::PATH, approve.clone()), phone.post(AnswerRequest::PATH, deny.clone()));
+    let (a, b) =
+        tokio::join!(phone.post(AnswerRequest::PATH, approve.clone()), phone.post(AnswerRequest::PATH, deny.clone()));
     assert_eq!(usize::from(a.is_ok()) + usize::from(b.is_ok()), 1, "{a:?} {b:?}");
     let state = approval::wait(&app, &known.id, State::Waiting, 0).await.unwrap().state;
     assert_eq!(state, if a.is_ok() { State::Approved } else { State::Denied });

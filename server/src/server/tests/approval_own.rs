@@ -5,9 +5,7 @@ use godkend_protocol::formats::link::{ActivationLink, Link};
 use godkend_protocol::messages::activation::TypedDigits;
 use godkend_protocol::messages::approval::{FetchHow, OperationData};
 use godkend_protocol::messages::device::DeviceState;
-use godkend_protocol::types::{
-    ALG_ES256, Attestation, Decision, DeviceKey, KeyPurpose, Operation,
-};
+use godkend_protocol::types::{ALG_ES256, Attestation, Decision, DeviceKey, KeyPurpose, Operation};
 
 use super::approval::{Step, active, answer, answer_with, fetch, manage, send};
 use super::*;
@@ -37,7 +35,8 @@ async fn keys_are_added_rotated_and_removed_in_one_step() {
     let fetched = manage(&phone, add.clone()).await.unwrap();
     let other = crypto::p256_from_seed(b"other", "test");
     let forged = [(KeyPurpose::Biometric, other)];
-    let request = answer_with(&mut phone, &step, &fetched, Decision::Approve, Some(data.clone()), &forged).await.unwrap();
+    let request =
+        answer_with(&mut phone, &step, &fetched, Decision::Approve, Some(data.clone()), &forged).await.unwrap();
     assert_eq!(send(&stage, &phone, &mut step, &request).await.unwrap_err().0, Code::SignatureInvalid);
     assert_eq!(device(&app, &phone.device).await.pin.unwrap().debits, 0);
 
@@ -98,9 +97,8 @@ async fn a_new_phone_waits_and_the_old_one_stops_it() {
 
     let account = device(&app, &old.device).await.account;
     let notice = docs::list::<crate::records::Transaction>(&*app.store, &account.0, 64).await.unwrap();
-    let notice = notice.into_iter().find(|entry| {
-        matches!(entry.doc.operation, Some(Operation::NewDeviceNotice { .. }))
-    });
+    let notice =
+        notice.into_iter().find(|entry| matches!(entry.doc.operation, Some(Operation::NewDeviceNotice { .. })));
     let id = notice.unwrap().doc.id;
     assert!(fetch(&fresh, FetchHow::Pushed { id }).await.is_err());
     let pushed = fetch(&old, FetchHow::Pushed { id }).await.unwrap();

@@ -104,8 +104,7 @@ async fn every_other_phone_is_told_and_one_refusal_blocks_the_new_one() {
     assert_eq!(waiting(&second).await, [on_second]);
     assert_eq!(device(&app, &third.device).await.state, DeviceState::Active);
     let nonce = random(&mut tls::system_random());
-    let refuse =
-        RefuseLocked { device: second.device, transaction: on_second, decision: Decision::ReportFraud, nonce };
+    let refuse = RefuseLocked { device: second.device, transaction: on_second, decision: Decision::ReportFraud, nonce };
     second.post(RefuseLocked::PATH, second.sign(&refuse)).await.unwrap();
     second.post(RefuseLocked::PATH, second.sign(&refuse)).await.unwrap();
     let blocked = device(&app, &third.device).await;
@@ -259,7 +258,10 @@ async fn an_old_app_is_told_and_then_refused_at_every_first_message() {
     let mut text = std::fs::read_to_string(&stage.config).unwrap();
     let at = format!("\"{}\"", stage.running.app.now() + 1_000);
     for (key, value) in [
-        ("recommended", "\"3.0.0\""), ("required", "\"2.0.0\""), ("required_from", &at), ("refused_below", "\"1.0.0\""),
+        ("recommended", "\"3.0.0\""),
+        ("required", "\"2.0.0\""),
+        ("required_from", &at),
+        ("refused_below", "\"1.0.0\""),
     ] {
         assert_eq!(text.matches(&format!("\n{key} = \"\"")).count(), 1, "{key}");
         text = text.replace(&format!("\n{key} = \"\""), &format!("\n{key} = {value}"));

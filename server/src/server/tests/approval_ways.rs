@@ -6,10 +6,10 @@ use godkend_protocol::codes::Code;
 use godkend_protocol::crypto;
 use godkend_protocol::formats::link::Link;
 use godkend_protocol::formats::offline_code;
-use godkend_protocol::messages::offline::OfflineChallenge;
 use godkend_protocol::messages::approval::{
     FetchHow, Pending, Poll, PollOpen, PollOpened, RefuseLocked, challenge_hash,
 };
+use godkend_protocol::messages::offline::OfflineChallenge;
 use godkend_protocol::types::{Binding, Decision, KeyPurpose, Level, SecurityLevel};
 
 use super::approval::{PIN, active, answer, fetch, new, scanned, send};
@@ -63,7 +63,8 @@ async fn a_link_needs_its_return_and_a_report_blocks_the_source() {
     let pending: Pending = cbor::decode(&phone.post(Poll::PATH, poll).await.unwrap()).unwrap();
     assert_eq!(pending.items.iter().map(|item| (item.id, item.locked)).collect::<Vec<_>>(), [(begun.id, true)]);
     // Another browser of the same source has to wait; the same browser may begin anew.
-    let other = approval::begin(&app, new(Level::Substantial, Fixed([9; 32]), Start::Page)).await.unwrap().transaction.doc;
+    let other =
+        approval::begin(&app, new(Level::Substantial, Fixed([9; 32]), Start::Page)).await.unwrap().transaction.doc;
     let waits = approval::address(&app, &other.id, Some(&Fixed([9; 32])), "anna.s").await.unwrap_err();
     assert_eq!(waits.code, Code::Throttled);
     let refuse = RefuseLocked { device: phone.device, transaction: begun.id, decision: Decision::ReportFraud, nonce };
@@ -92,7 +93,9 @@ async fn an_offline_code_has_three_tries_once() {
     let (phone, _) = active(&stage, &citizen).await;
     let secret = crypto::p256_from_seed(b"offline", "test");
     let mut entry = docs::get::<Device>(&*app.store, &phone.device.0).await.unwrap().unwrap();
-    for (purpose, secret) in [(KeyPurpose::Offline, &secret), (KeyPurpose::Biometric, &crypto::p256_from_seed(b"b", "b"))] {
+    for (purpose, secret) in
+        [(KeyPurpose::Offline, &secret), (KeyPurpose::Biometric, &crypto::p256_from_seed(b"b", "b"))]
+    {
         let public = crypto::p256_public(secret).unwrap();
         let security = SecurityLevel::Software;
         entry.doc.keys.push(EnrolledKey { purpose, public, security, enrolled: 0, counter: None });

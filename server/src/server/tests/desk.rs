@@ -43,7 +43,10 @@ async fn citizens_are_checked_listed_and_blocked() {
         assert_eq!(stage.desk("citizens", with(key, value)).await.1["error"], error, "{key} {value}");
     }
     let (status, bo) = stage.desk("citizens", with("magic", "approves")).await;
-    assert_eq!((status, bo["magic"].as_str(), bo["has_cpr"].as_bool()), (StatusCode::CREATED, Some("approves"), Some(false)));
+    assert_eq!(
+        (status, bo["magic"].as_str(), bo["has_cpr"].as_bool()),
+        (StatusCode::CREATED, Some("approves"), Some(false))
+    );
     let page = stage.look("citizens?limit=1").await;
     let next = page["next"].as_str().unwrap();
     let rest = stage.look(&format!("citizens?limit=5&after={next}")).await;
@@ -58,7 +61,8 @@ async fn citizens_are_checked_listed_and_blocked() {
     stage.desk(&format!("citizens/{anna}/unblock"), json!({})).await;
     Phone::new(&stage, 1).enrol(&link).await.unwrap();
     let history = stage.look(&format!("citizens/{anna}/history")).await;
-    let events: Vec<_> = history["history"].as_array().unwrap().iter().map(|line| line["event"].as_str().unwrap()).collect();
+    let events: Vec<_> =
+        history["history"].as_array().unwrap().iter().map(|line| line["event"].as_str().unwrap()).collect();
     assert_eq!(events, ["activation_taken", "identity_unblocked", "identity_blocked", "identity_created"]);
     stage.running.stop().await;
 }

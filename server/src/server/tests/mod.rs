@@ -32,7 +32,8 @@ impl Stage {
     async fn new(hybrid: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let options = InitOptions { hybrid, ..InitOptions::test(&dir.path().join("env"), listener.local_addr().unwrap()) };
+        let options =
+            InitOptions { hybrid, ..InitOptions::test(&dir.path().join("env"), listener.local_addr().unwrap()) };
         let created = init(&options, Clock::default().now_ms() / 1000, &mut tls::system_random()).unwrap();
         Self::open(dir, created.config, listener).await
     }

@@ -93,7 +93,9 @@ impl<'a> Phone<'a> {
 
     /// Everything up to the sealed request.
     pub(super) async fn prepare(
-        &self, text: &str, wrong: &Wrong,
+        &self,
+        text: &str,
+        wrong: &Wrong,
     ) -> Result<(Vec<u8>, suite::ReplyKey, KeySet), Refused> {
         let mut rng = crate::ops::tls::system_random();
         let set = self.keys().await;

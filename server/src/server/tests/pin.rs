@@ -74,9 +74,12 @@ async fn a_registration_tests_no_pin() {
     let phone = stage.enrolled(&citizen).await;
     let mut rng = tls::system_random();
     let request = || {
-        godkend_protocol::opaque::Registering::start(&mut tls::system_random(), godkend_protocol::bytes::Secret([1; 32]))
-            .unwrap()
-            .1
+        godkend_protocol::opaque::Registering::start(
+            &mut tls::system_random(),
+            godkend_protocol::bytes::Secret([1; 32]),
+        )
+        .unwrap()
+        .1
     };
     // In the context of the record in use: refused. Elsewhere: another key, so it says nothing about this PIN.
     assert_eq!(phone.register(phone.context(), request()).await.unwrap_err().0, Code::OperationRefused);
