@@ -87,7 +87,8 @@ async fn a_small_phone_shows_it_all_without_scrolling_sideways() {
     scene.chrome.resize(320, 640).await;
     scene
         .open(&Ask {
-            text: Some("Et langt ord: sammenhængende-uden-mellemrum-i-en-meget-lang-række"), ..Ask::login()
+            text: Some("Et langt ord: sammenhængendeudenmellemrumogbindestregienmegetlangrækkeafbogstaver"),
+            ..Ask::login()
         })
         .await;
     scene.chrome.until_shown("#qr svg").await;

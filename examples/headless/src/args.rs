@@ -139,6 +139,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  godkend approve\n  godkend --finger match approve --with biometric")]
     Approve {
         /// The request, as `pending` lists it; the only one where it is left out.
+        #[arg(allow_hyphen_values = true)]
         id: Option<String>,
         /// With what.
         #[arg(long)]
@@ -151,12 +152,14 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  godkend deny")]
     Deny {
         /// The request, as `pending` lists it.
+        #[arg(allow_hyphen_values = true)]
         id: Option<String>,
     },
     /// Refuses a waiting request and reports it: this was not me.
     #[command(after_help = "Example:\n  godkend report")]
     Report {
         /// The request, as `pending` lists it.
+        #[arg(allow_hyphen_values = true)]
         id: Option<String>,
     },
     /// Shows what this phone remembers, failed and refused attempts too.
@@ -169,7 +172,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  godkend browsers\n  godkend browsers --forget ID")]
     Browsers {
         /// The browser to forget.
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", allow_hyphen_values = true)]
         forget: Option<String>,
         /// Approve with what.
         #[arg(long)]
@@ -223,6 +226,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  godkend remove\n  godkend remove ID")]
     Remove {
         /// The device, as `devices` lists it.
+        #[arg(allow_hyphen_values = true)]
         id: Option<String>,
         /// Approve with what.
         #[arg(long)]
@@ -275,6 +279,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  echo \"$DIGITS\" | godkend confirm-digits")]
     ConfirmDigits {
         /// The activation or PIN reset; the last one opened here where it is left out.
+        #[arg(allow_hyphen_values = true)]
         id: Option<String>,
         #[command(flatten)]
         desk: AtDesk,
@@ -473,7 +478,7 @@ pub(crate) struct BlockCitizen {
     /// User id.
     pub(crate) user_id: String,
     /// One device only.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub(crate) device: Option<String>,
     #[command(flatten)]
     pub(crate) desk: AtDesk,

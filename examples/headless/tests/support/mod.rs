@@ -81,7 +81,7 @@ impl World {
     pub(crate) fn activate(&self, profile: &str, text: &str, id: &str) -> Value {
         let digits = self.godkend(&format!("-p {profile} activate --digits-only --json")).typing(&[text]).end().ends(0);
         let digits = digits.one("digits")["digits"].as_str().unwrap().to_owned();
-        self.godkend(&format!("confirm-digits {id} --json")).typing(&[&digits]).end().ends(0);
+        self.godkend(&format!("confirm-digits --json -- {id}")).typing(&[&digits]).end().ends(0);
         self.godkend(&format!("-p {profile} resume --json")).typing(&[PIN]).end().ends(0).one("activated")
     }
 
@@ -300,6 +300,7 @@ impl Terminal {
             if value["type"] == kind {
                 return value;
             }
+            assert_ne!(value["type"], "error", "{}", self.line);
         }
     }
 
