@@ -256,12 +256,31 @@ pub enum AuditEntry {
         /// When.
         at: i64,
     },
-    /// An offline code was tried and wrong.
+    /// The notice of a device or PIN that is in use already was refused: nobody was stopped, and the person was told.
+    NoticeRefused {
+        /// The device that the notice tells of.
+        device: Id,
+        /// The account.
+        account: Id,
+        /// The device that refused.
+        by: Id,
+        /// Refused as fraud.
+        reported: bool,
+        /// When.
+        at: i64,
+    },
+    /// An offline code was tried on an account that has a phone for them, and wrong.
     OfflineTried {
         /// The transaction.
         transaction: Id,
         /// Tries left.
         left: u32,
+        /// The account.
+        #[serde(default)]
+        account: Option<Id>,
+        /// The account's wrong ones of that day (UTC), with this one.
+        #[serde(default)]
+        wrong: u32,
         /// When.
         at: i64,
     },

@@ -1,4 +1,4 @@
-//! The identity server: activations, approvals, OpenID Connect and the audit log.
+#![doc = include_str!("../README.md")]
 
 pub mod activation;
 pub mod admin;

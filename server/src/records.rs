@@ -386,6 +386,31 @@ pub struct OfflineState {
     pub challenge: Blob,
     /// Tries left.
     pub tries_left: u32,
+    /// The citizen's one line of history about its wrong codes.
+    #[serde(default)]
+    pub line: Option<Id>,
+}
+
+/// Wrong offline codes of an account in one day, over all transactions.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OfflineTries {
+    /// The account.
+    pub account: Id,
+    /// The day: Unix seconds divided by 86,400 (UTC).
+    pub day: i64,
+    /// Wrong ones in it.
+    pub wrong: u32,
+}
+
+/// When time alone changes an enrolment: what the sweep looks at, in the order of time.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EnrolmentDue {
+    /// Unix seconds.
+    pub at: i64,
+    /// The enrolment.
+    pub enrolment: Id,
+    /// The end of its wait, and not of the time to finish it.
+    pub waiting: bool,
 }
 
 /// How a transaction ended.
@@ -473,17 +498,54 @@ macro_rules! document {
     };
 }
 
-/// How long a finished transaction is kept for evidence and history, in seconds: 90 days.
+/// How long a transaction that a known account decided is kept for evidence and history, in seconds: 90 days.
 pub const TRANSACTION_KEPT: i64 = 90 * 86_400;
+/// How long any other transaction is kept after its time, in seconds: an hour, in which its page and its relying party
+/// learn how it ended. Strangers begin them at will.
+pub const UNDECIDED_KEPT: i64 = 3_600;
+
+fn kept(transaction: &Transaction) -> i64 {
+    let decided = transaction.outcome.as_ref().is_some_and(|outcome| outcome.account.is_some());
+    transaction.expires.saturating_add(if decided { TRANSACTION_KEPT } else { UNDECIDED_KEPT })
+}
 
 document!(Account, "account", |d| d.id.0.to_vec(), owner Vec::new(), expires None);
 document!(UserIdIndex, "user_id", |d| d.user_id.as_bytes().to_vec(), owner Vec::new(), expires None);
 document!(Enrolment, "enrolment", |d| d.id.0.to_vec(), owner d.account.0.to_vec(), expires Some(d.purge));
 document!(CodeIndex, "code", |d| d.name.0.to_vec(), owner Vec::new(), expires Some(d.purge));
+document!(EnrolmentDue, "enrolment_due",
+    |d| [&u64::try_from(d.at).unwrap_or(0).to_be_bytes()[..], &[u8::from(d.waiting)], &d.enrolment.0].concat(),
+    owner Vec::new(), expires None);
+// A day longer than it counts, for a clock that is set back.
+document!(OfflineTries, "offline_tries", |d| d.account.0.to_vec(), owner Vec::new(),
+    expires Some(d.day.saturating_add(2).saturating_mul(86_400)));
 document!(Device, "device", |d| d.id.0.to_vec(), owner d.account.0.to_vec(), expires None);
 document!(BlockCodeIndex, "block_code", |d| d.hash.0.to_vec(), owner Vec::new(), expires None);
 document!(Browser, "browser", |d| d.id.0.to_vec(), owner d.account.0.to_vec(), expires None);
 document!(HistoryLine, "history", |d| d.id.0.to_vec(), owner d.account.0.to_vec(), expires None);
 document!(Transaction, "transaction", |d| d.id.0.to_vec(),
     owner d.addressed.as_ref().and_then(|a| a.account).map(|id| id.0.to_vec()).unwrap_or_default(),
-    expires Some(d.expires + TRANSACTION_KEPT));
+    expires Some(kept(d)));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::approval::testing::{outcome, transaction};
+
+    #[test]
+    fn only_what_a_known_account_decided_is_kept_for_months() {
+        let mut request = transaction();
+        assert_eq!(request.expires(), Some(request.expires + 3_600));
+        request.outcome = Some(outcome(Decision::Deny, Binding::TypedNumber));
+        assert_eq!(request.expires(), Some(request.expires + 90 * 86_400));
+        request.outcome = Some(Outcome { account: None, ..outcome(Decision::Deny, Binding::TypedNumber) });
+        assert_eq!(request.expires(), Some(request.expires + 3_600));
+    }
+
+    #[test]
+    fn what_is_due_sorts_by_time() {
+        let due = |at, enrolment, waiting| EnrolmentDue { at, enrolment: godkend_protocol::bytes::Fixed([enrolment; 16]), waiting };
+        assert!(due(5, 255, true).id() < due(256, 0, false).id());
+        assert_ne!(due(5, 1, true).id(), due(5, 1, false).id());
+    }
+}

@@ -18,11 +18,14 @@ use godkend_protocol::messages::device::DeviceState;
 use godkend_protocol::types::{Factor, VersionPolicy};
 
 use crate::app::App;
+use crate::approval;
 use crate::audit::{AuditEntry, LoggedKey};
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::log::AheadEntry;
-use crate::records::{Account, Browser, Device, Document, EnrolledKey, Enrolment, Entry, Outcome, Transaction};
+use crate::records::{
+    Account, Browser, Device, Document, EnrolledKey, Enrolment, Entry, OfflineTries, Outcome, Transaction,
+};
 
 /// Where the database keeps the epoch that it has been fitted to (4 bytes, big-endian).
 const EPOCH_KEY: &str = "replay.epoch";
@@ -74,6 +77,7 @@ struct Fold {
     enrolments: Touched<Enrolment>,
     transactions: Touched<Transaction>,
     browsers: Touched<Browser>,
+    offline: BTreeMap<Id, Entry<OfflineTries>>,
 }
 
 /// `None` for one that the database does not have.
@@ -161,9 +165,12 @@ impl Fold {
                     pin.last_exchange = pin.last_exchange.max(exchange);
                 }
             }
-            AuditEntry::OfflineTried { transaction, left, .. } => {
+            AuditEntry::OfflineTried { transaction, left, account, wrong, at } => {
                 if let Some(offline) = self.transactions.get(app, transaction).await?.and_then(|t| t.offline.as_mut()) {
                     offline.tries_left = offline.tries_left.min(left);
+                }
+                if let Some(account) = account {
+                    self.offline_tried(app, account, wrong, at).await?;
                 }
             }
             // The cookie that belongs to the newer state is lost with it.
@@ -185,6 +192,7 @@ impl Fold {
             | AuditEntry::EnrolmentOpened { .. }
             | AuditEntry::BrowserRemembered { .. }
             | AuditEntry::TestOutcome { .. }
+            | AuditEntry::NoticeRefused { .. }
             | AuditEntry::EpochBegan { .. } => {}
         }
         Ok(())
@@ -203,8 +211,28 @@ impl Fold {
         Ok(())
     }
 
+    /// The day's count is entered whether the database had begun one or not.
+    async fn offline_tried(&mut self, app: &App, account: Id, wrong: u32, at: i64) -> Result<(), ApiError> {
+        use std::collections::btree_map::Entry as Slot;
+        let entry = match self.offline.entry(account) {
+            Slot::Occupied(slot) => slot.into_mut(),
+            Slot::Vacant(slot) => slot.insert(approval::offline_tries(app, account).await?),
+        };
+        entry.doc.note(wrong, at);
+        Ok(())
+    }
+
     async fn write(&self, app: &App) -> Result<u64, ApiError> {
         let mut written = self.accounts.write(app, false).await?;
+        let offline: Vec<_> = self.offline.values().collect();
+        for chunk in offline.chunks(PER_COMMIT) {
+            let mut changes = Changes::new();
+            for entry in chunk {
+                changes.update(entry);
+                written += 1;
+            }
+            changes.commit(&*app.store).await?;
+        }
         written += self.devices.write(app, false).await?;
         written += self.enrolments.write(app, false).await?;
         written += self.transactions.write(app, false).await?;

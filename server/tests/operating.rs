@@ -11,10 +11,7 @@ const PAGE: &str = include_str!("../../docs/operating.md");
 
 /// What stands between single backquotes.
 fn code() -> BTreeSet<&'static str> {
-    PAGE.lines()
-        .filter(|line| !line.starts_with("```"))
-        .flat_map(|line| line.split('`').skip(1).step_by(2))
-        .collect()
+    PAGE.lines().filter(|line| !line.starts_with("```")).flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
 }
 
 /// Lines of fenced blocks of a language.
@@ -51,7 +48,8 @@ fn settings_are_the_servers() {
 #[test]
 fn configuration_examples_load_without_unknown_settings() {
     for block in blocks("toml") {
-        let block = block.replace("9A:CF:1B:2C:…", &"ab".repeat(32)).replace("\"…\"", &format!("\"{}\"", "ab".repeat(32)));
+        let block =
+            block.replace("9A:CF:1B:2C:…", &"ab".repeat(32)).replace("\"…\"", &format!("\"{}\"", "ab".repeat(32)));
         let config = Config::parse(&block, "/etc/godkend".into(), std::iter::empty()).unwrap();
         assert_eq!(config.check(), [], "{block}");
         if !config.attestation.is_empty() {

@@ -88,7 +88,9 @@ impl Chrome {
         value.as_str().map(str::to_owned)
     }
 
+    /// Clicks an element as soon as it is displayed.
     pub(crate) async fn click(&self, css: &str) {
+        self.until_shown(css).await;
         let element = self.find(css).await.unwrap();
         self.driver.post(&format!("/element/{element}/click"), json!({})).await.unwrap();
     }

@@ -89,6 +89,7 @@ async fn a_remembered_browser_needs_no_code() {
 
     for _ in 0..2 {
         scene.chrome.click("#logout").await;
+        scene.chrome.until_shown("#login").await;
         scene.log_on().await;
         scene.chrome.until_text("#remembered", "Anmodningen er sendt til din telefon.").await;
         let waiting = phone.waiting().await;

@@ -46,7 +46,14 @@ async fn an_old_cookie_revokes_the_browser() {
     let view = phone.open(&phone.waiting().await[0]).await.unwrap();
     phone.approve(&view, PIN).await.unwrap();
     browser.signed_in().await;
+    // A page that the browser opened at the same moment sends the same old cookie: nothing is pushed, and it stays.
+    let mut tab = world.browser();
+    tab.cookies = stolen.clone();
+    tab.open(&world, &Ask::login()).await;
+    assert!(phone.waiting().await.is_empty());
+    assert_eq!(phone.overview().await.browsers.len(), 1);
     // The thief comes after the owner's next use: nothing is pushed, and the browser is forgotten.
+    world.advance(11).await;
     let mut thief = world.browser();
     thief.cookies = stolen;
     thief.open(&world, &Ask::login()).await;

@@ -194,12 +194,11 @@ pub(crate) async fn verify(
         let identity = shared.state.identity(identity)?;
         (identity.account, identity.device, alone && identity.has(KeyPurpose::Biometric))
     };
-    let lifetime = challenge.expires - challenge.issued;
+    let lifetime = lifetime(challenge.issued, challenge.expires).ok_or(Failure::Untrusted)?;
     let genuine = challenge.account == account
         && challenge.device == device
         && challenge.nonce.0 == *nonce
         && challenge.log == position
-        && (1..=MAX_LIFETIME).contains(&lifetime)
         && challenge.action.is_relying_party() == challenge.operation.is_none()
         && challenge.operation.as_ref().is_none_or(|operation| operation.action() == challenge.action);
     if !genuine || !is_showable(challenge) {
@@ -237,6 +236,11 @@ pub(crate) async fn verify(
     Ok(Shown { view, hash, kind: ShownKind::Online(fetched.challenge) })
 }
 
+/// Seconds that a challenge lives, if they are as many as one may have. Its times are any numbers until then.
+fn lifetime(issued: i64, expires: i64) -> Option<i64> {
+    expires.checked_sub(issued).filter(|seconds| (1..=MAX_LIFETIME).contains(seconds))
+}
+
 /// Whether every text of a challenge can be shown as it is.
 fn is_showable(challenge: &Challenge) -> bool {
     let name = |name: &Option<String>| name.as_deref().is_none_or(|name| text::check(name, text::MAX_NAME).is_ok());
@@ -271,5 +275,27 @@ impl Port {
     /// Takes a request off the screen.
     pub(crate) fn unshow(&self, id: RequestId) {
         self.shared().shown.retain(|shown| shown.view.id != id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_challenge_lives_at_least_a_second_and_at_most_three_minutes() {
+        for (issued, expires, seconds) in [
+            (1_000, 1_180, Some(180)),
+            (1_000, 1_001, Some(1)),
+            (i64::MIN, i64::MIN + 1, Some(1)),
+            (1_000, 1_000, None),
+            (1_000, 1_181, None),
+            (1_001, 1_000, None),
+            (i64::MIN, i64::MAX, None),
+            (i64::MAX, i64::MIN, None),
+            (1, i64::MIN, None),
+        ] {
+            assert_eq!(lifetime(issued, expires), seconds, "{issued} {expires}");
+        }
     }
 }

@@ -1,7 +1,4 @@
-//! Drives the authenticator over HTTPS, stores its state and keeps its keys.
-//!
-//! [`Client`] is a phone that runs: [`Client::run`] for what a person wants, [`Client::watch`] for what waits. A shell brings its phone's hardware as [`keys::HardwareKeys`]; desktops and testers take
-//! [`software_keys::SoftwareKeys`]. State lies in a [`state::Profile`].
+#![doc = include_str!("../README.md")]
 
 pub mod backoff;
 pub mod clock;
@@ -22,3 +19,8 @@ pub use godkend_core as core;
 pub use pinning::{Accept, configuration as tls_configuration, pin_of};
 pub use roots::{Root, Roots};
 pub use watch::Watch;
+
+/// The guide, so that its examples are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+mod embedding {}

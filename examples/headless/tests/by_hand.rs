@@ -33,10 +33,21 @@ fn the_page_happens_as_it_is_written() {
 /// The page tells of everything that it is there to tell of.
 #[test]
 fn the_page_has_the_whole_story() {
-    for command in
-        ["serve --test", "activate", "watch", "create-citizen", "activation", "confirm-digits", "request-login", "request-payment", "history"]
-    {
-        assert!(PAGE.lines().any(|line| line.starts_with("$ godkend") && line.contains(&format!(" {command}"))), "{command}");
+    for command in [
+        "serve --test",
+        "activate",
+        "watch",
+        "create-citizen",
+        "activation",
+        "confirm-digits",
+        "request-login",
+        "request-payment",
+        "history",
+    ] {
+        assert!(
+            PAGE.lines().any(|line| line.starts_with("$ godkend") && line.contains(&format!(" {command}"))),
+            "{command}"
+        );
     }
     assert!(PAGE.contains("--language en"));
 }
@@ -68,7 +79,7 @@ fn blocks(page: &str) -> Vec<Block> {
         match kind.strip_prefix("console ") {
             Some(terminal) => all.push(Block { terminal: terminal.to_owned(), lines: body }),
             // How the program under test was built.
-            None => assert_eq!(body, [format!("cargo install --path examples/headless"), ], "{kind}"),
+            None => assert_eq!(body, [format!("cargo install --path examples/headless"),], "{kind}"),
         }
     }
     assert!(all.len() > 5);

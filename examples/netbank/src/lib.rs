@@ -1,8 +1,4 @@
-//! A small bank, as an example of a relying party: it signs people in at level Substantial, and has each payment approved
-//! at level High, bound to its amount and payee.
-//!
-//! Everything that decides is in [`provider`]: the pushed request (RFC 9126), PKCE, the ID token's verification by the
-//! `openidconnect` crate, and the comparison of what was approved with what was asked for.
+#![doc = include_str!("../README.md")]
 
 mod pages;
 pub mod provider;

@@ -108,6 +108,7 @@ async fn attempt(
     let mut changes = Changes::new();
     // Writing the account serialises its enrolments, so that the limit of devices holds under races.
     changes.update(&enrolment).update(&account).insert(&device);
+    super::put_due(&mut changes, &enrolment.doc);
     changes.insert(&BlockCodeIndex { hash: device.block_code, device: device.id });
     changes.log(&AuditEntry::DeviceEnrolled {
         device: device.id,
@@ -220,8 +221,8 @@ fn check_keys(
 /// At most three apps: those that are active and those that are on their way. The one that a move replaces goes.
 async fn check_room(app: &App, account: &Account, enrolment: &Enrolment) -> Result<(), ApiError> {
     let now = app.now();
-    let devices = docs::list::<Device>(&*app.store, &account.id.0, 256).await?;
-    let enrolments = docs::list::<Enrolment>(&*app.store, &account.id.0, 256).await?;
+    let devices = super::all_of::<Device>(app, &account.id).await?;
+    let enrolments = super::all_of::<Enrolment>(app, &account.id).await?;
     let replaced = match &enrolment.handed_out_by {
         HandedOutBy::Device { device, keep: false } => Some(*device),
         HandedOutBy::Device { .. } | HandedOutBy::Desk(_) => None,

@@ -14,6 +14,7 @@ mod sweep;
 pub use digits::{Confirmed, confirm};
 pub use keys::{Judge, JudgeError, verify_keys};
 pub use reset::open_reset;
+pub(crate) use sweep::put_due;
 pub use sweep::sweep;
 
 use godkend_protocol::bytes::{Id, Secret, random};
@@ -24,13 +25,15 @@ use godkend_protocol::messages::device::DeviceState;
 
 use crate::app::App;
 use crate::audit::AuditEntry;
-use crate::docs::{self, Changes};
+use crate::docs::Changes;
 use crate::error::ApiError;
 use crate::phone::{PhoneRouter, route};
-use crate::records::{Account, CodeIndex, Device, Enrolment, EnrolmentKind, Entry, HandedOutBy};
+use crate::records::{Account, CodeIndex, Device, Document, Enrolment, EnrolmentKind, Entry, HandedOutBy};
 
 /// Active apps that one person may have.
 pub const MOST_DEVICES: usize = 3;
+/// Documents in one page of [`all_of`].
+const PAGE: u32 = 64;
 /// How long a finished or void enrolment is kept, in seconds: a day, so that a late retry still gets its answer.
 pub(crate) const KEPT: i64 = 86_400;
 /// How long a person's other phones are told of what is done already, in seconds: a week.
@@ -232,9 +235,26 @@ pub async fn state_now(app: &App, device: &Device) -> Result<DeviceState, ApiErr
 /// # Errors
 /// [`ApiError`] if the store cannot answer.
 pub async fn activation_of(app: &App, device: &Device) -> Result<Option<Entry<Enrolment>>, ApiError> {
-    let all = docs::list::<Enrolment>(&*app.store, &device.account.0, 256).await?;
+    let all = all_of::<Enrolment>(app, &device.account).await?;
     let own = |doc: &Enrolment| doc.device == Some(device.id) && doc.kind == EnrolmentKind::Activation;
     Ok(all.into_iter().find(|entry| own(&entry.doc)))
+}
+
+/// All of an account's documents of a kind: a page of the store may end before the one that matters.
+pub(crate) async fn all_of<D: Document>(app: &App, account: &Id) -> Result<Vec<Entry<D>>, ApiError> {
+    let mut all: Vec<Entry<D>> = Vec::new();
+    loop {
+        let after = all.last().map(|entry| entry.doc.id());
+        let page = app.store.list(D::KIND, &account.0, after.as_deref(), PAGE).await?;
+        let more = u32::try_from(page.len()).is_ok_and(|found| found == PAGE);
+        for record in page {
+            let doc = serde_json::from_slice(&record.body).map_err(|_| ApiError::damaged(D::KIND.0))?;
+            all.push(Entry { doc, version: Some(record.version) });
+        }
+        if !more {
+            return Ok(all);
+        }
+    }
 }
 
 /// Makes an enrolment void, and removes the device that it was to activate: wrong digits, too late, or refused from

@@ -58,6 +58,7 @@ async fn attempt(app: &App, caller: &Caller<PinResetOpen>, source: &str) -> Resu
     doc.purge = finish_before.saturating_add(KEPT);
     let mut changes = Changes::new();
     changes.update(&reset);
+    super::put_due(&mut changes, &reset.doc);
     changes.commit(&*app.store).await?;
     app.wake.all(device.account);
     Ok(signed)
@@ -109,7 +110,7 @@ async fn open_attempt(app: &App, device: &Id, by: &str) -> Result<Enrolment, Api
 }
 
 async fn resets_of(app: &App, device: &Device) -> Result<Vec<Entry<Enrolment>>, ApiError> {
-    let mut all = docs::list::<Enrolment>(&*app.store, &device.account.0, 256).await?;
+    let mut all = super::all_of::<Enrolment>(app, &device.account).await?;
     all.retain(|entry| entry.doc.kind == EnrolmentKind::PinReset && entry.doc.device == Some(device.id));
     Ok(all)
 }

@@ -13,6 +13,12 @@ pub(super) fn authenticator(app: &App, device: &Device, factor: Factor) -> Optio
     authenticator_level(device, factor, software_is_high)
 }
 
+/// The level of an offline code of the device: the finger or face before it, and the key that makes it.
+pub(super) fn offline(app: &App, device: &Device) -> Option<Level> {
+    let software_is_high = app.config.server.test_environment && app.config.approval.software_keys_high;
+    offline_level(device, software_is_high)
+}
+
 /// What an approval with this factor and binding is worth; `None` where the device lacks the factor.
 pub(super) fn reached(
     app: &App,
@@ -58,8 +64,18 @@ fn authenticator_level(device: &Device, factor: Factor, software_is_high: bool) 
         Factor::Pin => device.pin.as_ref().map(|_| possession)?,
         Factor::Biometric => possession.min(security(KeyPurpose::Biometric)?),
     };
+    Some(worth(security, software_is_high))
+}
+
+fn offline_level(device: &Device, software_is_high: bool) -> Option<Level> {
+    let key = device.keys.iter().find(|key| key.purpose == KeyPurpose::Offline)?;
+    let own = worth(key.security, software_is_high);
+    authenticator_level(device, Factor::Biometric, software_is_high).map(|level| level.min(own))
+}
+
+fn worth(security: SecurityLevel, software_is_high: bool) -> Level {
     let high = security >= SecurityLevel::TrustedEnvironment || software_is_high;
-    Some(if high { Level::High } else { Level::Substantial })
+    if high { Level::High } else { Level::Substantial }
 }
 
 /// The factors that an action takes and the device has. In a new epoch (`trusted` is false) the PIN comes first.
@@ -108,6 +124,23 @@ mod tests {
         assert_eq!(authenticator_level(&device, Factor::None, true), None);
         device.keys.retain(|key| key.purpose != KeyPurpose::Biometric);
         assert_eq!(authenticator_level(&device, Factor::Biometric, true), None);
+    }
+
+    #[test]
+    fn an_offline_code_is_worth_its_weakest_key() {
+        let mut device = device();
+        assert_eq!(offline_level(&device, true), None);
+        let mut key = device.keys[1].clone();
+        (key.purpose, key.security) = (KeyPurpose::Offline, SecurityLevel::Software);
+        device.keys.push(key);
+        device.keys[0].security = SecurityLevel::Dedicated;
+        device.keys[1].security = SecurityLevel::Dedicated;
+        assert_eq!(authenticator_level(&device, Factor::Biometric, false), Some(Level::High));
+        assert_eq!(offline_level(&device, false), Some(Level::Substantial));
+        device.keys[2].security = SecurityLevel::TrustedEnvironment;
+        assert_eq!(offline_level(&device, false), Some(Level::High));
+        device.keys[1].security = SecurityLevel::Software;
+        assert_eq!(offline_level(&device, false), Some(Level::Substantial));
     }
 
     #[test]

@@ -49,7 +49,11 @@ pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiErro
         return Err(Code::Internal.into());
     }
     let asked = Asked { nonce: manage.nonce, log: manage.log.as_ref(), app_version: &manage.app_version };
-    challenge::fetched(&app, &transaction, account, device, Binding::Device, &asked)
+    let fetched = challenge::fetched(&app, &transaction, account, device, Binding::Device, &asked)?;
+    if manage.operation == Operation::ChangePin {
+        crate::pin::note_change(&app, &fetched).await?;
+    }
+    Ok(fetched)
 }
 
 /// A transaction that no relying party asks for.

@@ -28,10 +28,11 @@ mod transaction;
 pub use browser::BrowserCookie;
 pub use lapse::sweep;
 pub use number::{AddressedView, address};
+pub(crate) use offline::offline_tries;
 pub use offline::{offline_challenge, offline_code};
 pub(crate) use operations::reset_of;
 pub use page::{
-    Granted, RETURN_PATH, State, TransactionView, cancel, collect, complete_same_device, frames, same_device_link,
+    Granted, Known, RETURN_PATH, State, TransactionView, cancel, collect, complete_same_device, frames, same_device_link,
     view, wait,
 };
 pub use transaction::{Begun, NewTransaction, Start, begin};
@@ -42,7 +43,7 @@ use crate::phone::{PhoneRouter, route};
 use crate::store::Kind;
 
 /// The kinds of record of this module that expire, for purging; the records of open requests go with [`sweep`].
-pub const KINDS: &[Kind] = &[Kind("open_number"), Kind("locked_slot")];
+pub const KINDS: &[Kind] = &[Kind("open_number"), Kind("locked_slot"), Kind("offline_tries")];
 
 /// The phone's requests about approvals.
 pub fn routes() -> PhoneRouter {

@@ -1,6 +1,7 @@
 //! Notices: the person's other phones are told of every new device and of every PIN reset, each by a transaction of its
-//! own. Approving one acknowledges it on that phone alone; refusing or reporting one stops what it tells of, and ends the
-//! others.
+//! own. Approving one acknowledges it on that phone alone. Refusing or reporting one stops an activation that still waits,
+//! and ends the others. What is in use already it only disputes, in history and log: a refusal proves nobody, and whoever
+//! holds an old phone could else block the one that its owner has just activated.
 
 use godkend_protocol::bytes::Id;
 use godkend_protocol::codes::Code;
@@ -53,55 +54,44 @@ pub(super) async fn refused(
     let Some(Addressed { account: Some(account), by: AddressedBy::Notice(own) }) = &transaction.addressed else {
         return Err(Code::Internal.into());
     };
-    end_others(app, changes, account, activation, own, now).await?;
     let Some(mut enrolment) = docs::get::<Enrolment>(&*app.store, &activation.0).await? else { return Ok(()) };
     let Some(id) = enrolment.doc.device.filter(|_| enrolment.doc.account == *account) else { return Ok(()) };
     let Some(mut device) = docs::get::<Device>(&*app.store, &id.0).await? else { return Ok(()) };
     let details = json!({
         "model": device.doc.info.model, "by": "notice", "reported": decision == Decision::ReportFraud, "alert": true,
     });
-    let event = match (stage_now(&enrolment.doc, now), device.doc.state) {
+    match (stage_now(&enrolment.doc, now), device.doc.state) {
         (Some(Stage::Waiting { .. }), _) => {
             activation::stop(changes, &mut enrolment.doc, Some(&mut device.doc), "stopped", now);
-            changes.update(&enrolment);
-            "activation_stopped"
+            changes.update(&enrolment).update(&device);
+            end_others(app, changes, account, activation, own, now).await?;
+            history::add(changes, app, *account, "activation_stopped", About::device(id).with(details));
         }
-        // Done already: a desk handed it out, or has let the PIN be set anew. Only a desk opens it again.
+        // Done already: a desk handed it out, or has let the PIN be set anew. The other phones go on asking.
         (Some(Stage::Active), DeviceState::Active | DeviceState::Frozen | DeviceState::Enrolling) => {
-            device.doc.state = DeviceState::Blocked;
-            if let Some(pin) = &mut device.doc.pin {
-                pin.exchange = None;
-            }
-            changes.log(&AuditEntry::DeviceChanged {
-                device: id,
-                account: *account,
-                state: DeviceState::Blocked,
-                why: "notice".to_owned(),
-                at: now,
-            });
-            "device_blocked"
+            let reported = decision == Decision::ReportFraud;
+            changes.log(&AuditEntry::NoticeRefused { device: id, account: *account, by: *own, reported, at: now });
+            history::add(changes, app, *account, "notice_refused", About::device(id).with(details));
         }
-        _ => return Ok(()),
-    };
-    changes.update(&device);
-    history::add(changes, app, *account, event, About::device(id).with(details));
+        _ => {}
+    }
     Ok(())
 }
 
-/// Ends the notices of the person's other phones: there is nothing to decide any more.
+/// Ends the notices of the person's other phones where nothing is left to decide.
 async fn end_others(
     app: &App,
     changes: &mut Changes,
     account: &Id,
-    activation: &Id,
+    enrolment: &Id,
     own: &Id,
     now: i64,
 ) -> Result<(), ApiError> {
-    for sibling in docs::list::<Device>(&*app.store, &account.0, 256).await? {
+    for sibling in activation::all_of::<Device>(app, account).await? {
         if sibling.doc.id == *own {
             continue;
         }
-        let other = docs::get::<Transaction>(&*app.store, &id(activation, &sibling.doc.id).0).await?;
+        let other = docs::get::<Transaction>(&*app.store, &id(enrolment, &sibling.doc.id).0).await?;
         if let Some(mut other) = other.filter(|other| check_open(&other.doc, now).is_ok()) {
             close(app, changes, &mut other, now).await?;
         }
@@ -125,9 +115,9 @@ fn sentence(device: &Device, enrolment: &Enrolment, language: &str) -> String {
         (EnrolmentKind::Activation, false) => ("er aktiveret.", "was activated."),
     };
     if language == "en" {
-        format!("{model}: {english} Refuse if it was not you.")
+        format!("{model}: {english} Not you? Refuse it and remove the phone.")
     } else {
-        format!("{model}: {danish} Afvis, hvis det ikke var dig.")
+        format!("{model}: {danish} Ikke dig? Afvis, og fjern telefonen.")
     }
 }
 
@@ -170,7 +160,7 @@ mod tests {
         let waiting = enrolment(EnrolmentKind::Activation, other, Some(9));
         assert_eq!(sentence(&new, &waiting, "da"), "Fairphone");
         let reset = enrolment(EnrolmentKind::PinReset, desk(), None);
-        assert_eq!(sentence(&new, &reset, "en"), "Fairphone: new PIN after proofing again. Refuse if it was not you.");
+        assert_eq!(sentence(&new, &reset, "en"), "Fairphone: new PIN after proofing again. Not you? Refuse it and remove the phone.");
         let by_desk = enrolment(EnrolmentKind::Activation, desk(), None);
         assert!(sentence(&new, &by_desk, "da").contains("ved en skranke"));
         new.info.model = "x".repeat(200);

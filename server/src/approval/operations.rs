@@ -179,11 +179,12 @@ async fn finish(
     if enrolment.doc.kind == EnrolmentKind::PinReset {
         switch_pin(changes, &mut device.doc, &mut enrolment.doc, now)?;
     }
-    let siblings = docs::list::<Device>(&*app.store, &account.doc.id.0, 64).await?;
+    let siblings = activation::all_of::<Device>(app, &account.doc.id).await?;
     let siblings: Vec<_> = siblings.into_iter().filter(|other| other.doc.id != device.doc.id).collect();
     let before = device.doc.state;
     let finished = activation::finish(app, &mut device.doc, &mut enrolment.doc, &siblings, now);
     changes.update(&enrolment);
+    activation::put_due(changes, &enrolment.doc);
     if device.doc.state != before {
         changes.log(&AuditEntry::DeviceChanged {
             device: device.doc.id,
@@ -256,7 +257,7 @@ pub(super) async fn proving(app: &App, device: &Device, operation: &Operation) -
 
 /// The enrolment of this device that waits for its first PIN approval.
 async fn unfinished(app: &App, device: &Device) -> Result<Entry<Enrolment>, ApiError> {
-    let all = docs::list::<Enrolment>(&*app.store, &device.account.0, 256).await?;
+    let all = activation::all_of::<Enrolment>(app, &device.account).await?;
     let now = app.now();
     let own = |doc: &Enrolment| doc.device == Some(device.id) && stage_now(doc, now) == Some(Stage::Finish);
     all.into_iter().find(|entry| own(&entry.doc)).ok_or_else(|| Code::OperationRefused.into())

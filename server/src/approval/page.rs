@@ -1,5 +1,6 @@
 //! What the page or the back channel that began a transaction sees of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use godkend_protocol::bytes::{Hash32, Id, Secret};
@@ -24,6 +25,8 @@ pub const RETURN_PATH: &str = "/login/return";
 const COLLECT_WITHIN: i64 = 600;
 /// How often a wait that nobody wakes looks again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Waits of one transaction that are held at once: a person's tabs. More are answered at once.
+const MOST_WAITS: usize = 4;
 
 /// Where a transaction stands, as its page may know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -41,6 +44,21 @@ pub enum State {
     Reported,
     /// Too late.
     Expired,
+}
+
+/// What a page that waits has seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Known {
+    /// The state.
+    pub state: State,
+    /// [`TransactionView::needs_return`]; `None` takes what it is when the wait begins.
+    pub needs_return: Option<bool>,
+}
+
+impl From<State> for Known {
+    fn from(state: State) -> Self {
+        Self { state, needs_return: None }
+    }
 }
 
 /// A transaction as its page sees it.
@@ -105,20 +123,25 @@ pub fn view(transaction: &Transaction, now: i64) -> TransactionView {
     }
 }
 
-/// Waits until a transaction's state is another than `known`, at most `seconds`.
+/// Waits until a transaction's state or its `needs_return` is another than known, at most `seconds`; not at all while
+/// four other waits for it are held.
 ///
 /// # Errors
 /// [`Code::TransactionUnknown`].
-pub async fn wait(app: &App, id: &Id, known: State, seconds: u64) -> Result<TransactionView, ApiError> {
+pub async fn wait(app: &App, id: &Id, known: impl Into<Known>, seconds: u64) -> Result<TransactionView, ApiError> {
+    let Known { state, mut needs_return } = known.into();
     let longest = seconds.min(app.config.approval.long_poll_seconds);
     let deadline = tokio::time::Instant::now() + Duration::from_secs(longest);
     let mut stopping = app.stopping.clone();
     let notify = app.wake.on(*id);
+    // Only waits for this transaction hold it, each once.
+    let crowded = Arc::strong_count(&notify) > MOST_WAITS;
     loop {
         let mut notified = std::pin::pin!(notify.notified());
         notified.as_mut().enable();
         let view = view(&read(app, id).await?.doc, app.now());
-        if view.state != known || tokio::time::Instant::now() >= deadline || stopping.now() {
+        let changed = view.state != state || view.needs_return != *needs_return.get_or_insert(view.needs_return);
+        if changed || crowded || tokio::time::Instant::now() >= deadline || stopping.now() {
             return Ok(view);
         }
         tokio::select! {

@@ -177,6 +177,8 @@ async fn from_browser(app: &App, new: &NewTransaction, cookie: &BrowserCookie) -
     let known = match browser::use_cookie(app, &mut changes, cookie, now).await? {
         browser::Used::Good { browser, account, cookie } => Some((browser, account, cookie)),
         browser::Used::Void => None,
+        // The cookie that took its place is on its way to this browser: nothing is pushed, and nothing is forgotten.
+        browser::Used::Overtaken => return page(app, new).await,
         browser::Used::Replayed => {
             // The revocation holds, whatever becomes of this login.
             std::mem::take(&mut changes).commit(&*app.store).await?;
@@ -263,7 +265,7 @@ pub(super) async fn drop_open(app: &App, changes: &mut Changes, transaction: &Tr
 }
 
 /// Ends a transaction that has no outcome: nobody refused anything, and nothing can be approved any more, after a replay
-/// of the log neither. The caller commits.
+/// of the log neither if it had reached a person. The caller commits.
 pub(super) async fn close(
     app: &App,
     changes: &mut Changes,
@@ -272,8 +274,16 @@ pub(super) async fn close(
 ) -> Result<(), ApiError> {
     drop_open(app, changes, &entry.doc).await?;
     entry.doc.expires = now;
-    changes.update(entry).log(&AuditEntry::Closed { transaction: entry.doc.id, at: now });
+    changes.update(entry);
+    if concerns_somebody(&entry.doc) {
+        changes.log(&AuditEntry::Closed { transaction: entry.doc.id, at: now });
+    }
     Ok(())
+}
+
+/// Whether a transaction has reached a person. Of others the log holds nothing: strangers begin and end them at will.
+fn concerns_somebody(transaction: &Transaction) -> bool {
+    transaction.taken.is_some() || transaction.addressed.as_ref().is_some_and(|addressed| addressed.account.is_some())
 }
 
 /// Reads a transaction.
@@ -353,6 +363,19 @@ mod tests {
         ] {
             assert!(!is_payment(&bad), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_strangers_page_leaves_nothing_in_the_log() {
+        let mut request = super::super::testing::transaction();
+        assert!(!concerns_somebody(&request));
+        request.addressed = Some(Addressed { account: None, by: AddressedBy::UserId });
+        assert!(!concerns_somebody(&request));
+        request.addressed = Some(Addressed { account: Some(Fixed([3; 16])), by: AddressedBy::UserId });
+        assert!(concerns_somebody(&request));
+        request.addressed = None;
+        request.taken = Some(crate::records::Taken { device: Fixed([1; 16]), binding: Binding::ScannedQr });
+        assert!(concerns_somebody(&request));
     }
 
     #[test]

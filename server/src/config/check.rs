@@ -74,10 +74,16 @@ impl Config {
                     "must be false in the environment called production",
                 ));
             }
-            if !server.listen.ip().is_loopback() {
+            let local = server.listen.ip().is_loopback() && self.public_host().is_none_or(|host| is_loopback(&host));
+            if !local && !name.starts_with("test") {
+                found.push(Finding::error(
+                    "server.test_environment",
+                    "must be false where others reach the server, unless server.environment begins with \"test\": software keys and magic identities are no citizens'",
+                ));
+            } else if !local {
                 found.push(Finding::warning(
                     "server.test_environment",
-                    "is on while the server listens beyond this machine: anyone who reaches it can steer its clock",
+                    "is on while the server is reached from beyond this machine: anyone who reaches it can steer its clock",
                 ));
             }
         }
@@ -130,10 +136,12 @@ impl Config {
         }
         if self.tls.mode == TlsMode::Off {
             if !self.server.listen.ip().is_loopback() {
-                found.push(Finding::warning(
-                    "tls.mode",
-                    "is \"off\" while the server listens beyond this machine: everything is readable on the way",
-                ));
+                let text = "is \"off\" while the server listens beyond this machine: everything is readable on the way";
+                found.push(if self.server.trusted_proxies.is_empty() {
+                    Finding::error("tls.mode", format!("{text}; name the proxy that ends TLS in server.trusted_proxies"))
+                } else {
+                    Finding::warning("tls.mode", text)
+                });
             }
             if self.server.trusted_proxies.is_empty() {
                 found.push(Finding::warning(
@@ -322,6 +330,12 @@ fn check_relying_party(party: &RelyingParty, at: &dyn Fn(&str) -> String, found:
     if party.levels.is_empty() {
         found.push(Finding::error(at("levels"), "must name at least one level"));
     }
+}
+
+/// Whether a host of an address is this machine only.
+fn is_loopback(host: &str) -> bool {
+    let literal = host.parse::<std::net::IpAddr>();
+    host == "localhost" || host.ends_with(".localhost") || literal.is_ok_and(|address| address.is_loopback())
 }
 
 fn redirect_is_safe(url: &url::Url) -> bool {

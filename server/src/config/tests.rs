@@ -155,12 +155,46 @@ fn relying_parties_are_checked() {
 #[test]
 fn weaker_limits_and_open_doors_are_warned_about() {
     let config = parse(
-        "[server]\nlisten='0.0.0.0:80'\n[tls]\nmode='off'\n[pin]\ntries_per_round=4\n[metrics]\nlisten='0.0.0.0:9464'",
+        "[server]\nlisten='0.0.0.0:80'\ntrusted_proxies=['10.0.0.1']\n[tls]\nmode='off'\n[pin]\ntries_per_round=4\n[metrics]\nlisten='0.0.0.0:9464'",
     );
-    let found: Vec<String> = config.check().iter().map(ToString::to_string).collect();
-    assert!(errors(&config).is_empty(), "{found:?}");
+    let local = parse("[tls]\nmode='off'");
+    let found: Vec<String> = config.check().iter().chain(&local.check()).map(ToString::to_string).collect();
+    assert!(errors(&config).is_empty() && errors(&local).is_empty(), "{found:?}");
     for name in ["tls.mode", "server.trusted_proxies", "pin.tries_per_round", "metrics.listen"] {
         assert!(found.iter().any(|f| f.starts_with(&format!("warning: {name}"))), "{name} {found:?}");
+    }
+}
+
+#[test]
+fn plain_http_beyond_this_machine_needs_a_proxy() {
+    for listen in ["0.0.0.0:80", "[::]:80", "192.0.2.1:80"] {
+        let open = parse(&format!("[server]\nlisten='{listen}'\n[tls]\nmode='off'"));
+        assert!(errors(&open).iter().any(|f| f.starts_with("error: tls.mode")), "{listen}");
+        let behind =
+            parse(&format!("[server]\nlisten='{listen}'\ntrusted_proxies=['10.0.0.1']\n[tls]\nmode='off'"));
+        assert_eq!(errors(&behind), Vec::<String>::new(), "{listen}");
+    }
+}
+
+#[test]
+fn a_test_environment_that_others_reach_says_so_in_its_name() {
+    let config = |name: &str, listen: &str, url: &str| {
+        parse(&format!(
+            "[server]\nenvironment='{name}'\ntest_environment=true\nlisten='{listen}'\npublic_url='https://{url}'"
+        ))
+    };
+    let (here, there) = ("127.0.0.1:8443", "0.0.0.0:8443");
+    for (listen, url) in [(there, "localhost:8443"), (here, "id.example.dk"), (there, "id.example.dk"), (here, "[2001:db8::1]")] {
+        let open = config("pilot", listen, url);
+        assert!(errors(&open).iter().any(|f| f.contains("server.test_environment")), "{listen} {url}");
+        for name in ["test", "test-aarhus"] {
+            let told = config(name, listen, url);
+            assert_eq!(errors(&told), Vec::<String>::new(), "{listen} {url}");
+            assert!(told.check().iter().any(|f| f.setting == "server.test_environment"), "{listen} {url}");
+        }
+    }
+    for url in ["localhost:8443", "127.0.0.1:8443", "[::1]:8443", "id.localhost"] {
+        assert_eq!(config("pilot", here, url).check(), [], "{url}");
     }
 }
 

@@ -34,11 +34,17 @@ impl About {
 
 /// Adds a line for `account` to changes that are about to be committed. `event` is a stable name.
 pub fn add(changes: &mut Changes, app: &App, account: Id, event: &str, about: About) {
+    let _ = add_named(changes, app, account, event, about);
+}
+
+/// [`add`]; returns the line's id, for one that will be written over.
+pub(crate) fn add_named(changes: &mut Changes, app: &App, account: Id, event: &str, about: About) -> Id {
     let now_ms = app.clock.now_ms();
     let id = line_id(now_ms, &mut app.rng());
     let About { device, relying_party, details } = about;
     let at = now_ms.div_euclid(1000);
     changes.insert(&HistoryLine { id, account, at, event: event.to_owned(), device, relying_party, details });
+    id
 }
 
 /// The newest lines of `account` first, at most `limit` (256 at most), from the first one older than `after`.

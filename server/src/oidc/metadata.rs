@@ -26,10 +26,12 @@ pub(crate) const AUTHORIZE_PATH: &str = "/authorize";
 
 /// `/.well-known/openid-configuration` (OpenID Connect Discovery, section 3).
 pub(super) async fn configuration(State(app): State<Arc<App>>) -> impl IntoResponse {
-    ([(header::CACHE_CONTROL, "public, max-age=300")], Json(document(issuer(&app))))
+    // RFC 9126, section 5, knows one answer for all: each client with a secret must push, whatever stands here.
+    let all_push = app.config.relying_party.iter().all(|party| party.client_secret_sha256.is_some());
+    ([(header::CACHE_CONTROL, "public, max-age=300")], Json(document(issuer(&app), all_push)))
 }
 
-fn document(issuer: &str) -> Value {
+fn document(issuer: &str, all_push: bool) -> Value {
     let at = |path: &str| format!("{issuer}{path}");
     json!({
         "issuer": issuer,
@@ -51,7 +53,7 @@ fn document(issuer: &str) -> Value {
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "authorization_details_types_supported": [PAYMENT_TYPE],
-        "require_pushed_authorization_requests": false,
+        "require_pushed_authorization_requests": all_push,
         "claims_parameter_supported": false,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
@@ -95,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_description_names_what_is_served_and_nothing_weaker() {
-        let document = document("https://id.example.dk");
+        let document = document("https://id.example.dk", true);
         assert_eq!(document["issuer"], "https://id.example.dk");
         assert_eq!(document["token_endpoint"], "https://id.example.dk/token");
         assert_eq!(document["id_token_signing_alg_values_supported"], json!(["ES256"]));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use godkend_protocol::bytes::Secret;
 use serde_json::json;
@@ -16,13 +16,19 @@ use super::{client, form, request};
 use crate::app::App;
 use crate::config::RelyingParty;
 use crate::docs::{self, Changes};
+use crate::web::visitor;
 
 /// RFC 9126, section 2.2: the form of the reference is the server's choice.
 const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 
-pub(super) async fn handle(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Result<Response, OidcError> {
+pub(super) async fn handle(State(app): State<Arc<App>>, headers: HeaderMap, extensions: Extensions, body: Bytes) -> Result<Response, OidcError> {
     let params = form(&headers, &body)?;
     let party = client::authenticate(&app.config, &headers, &params)?;
+    if party.client_secret_sha256.is_none() {
+        // Anybody may push in a public client's name, and each push is stored.
+        let source = visitor::source(&app, &headers, &extensions);
+        app.throttle.take("login", &source, app.config.limits.logins_per_source_minute, app.clock.now_ms())?;
+    }
     if params.get("request_uri").is_some() {
         return Err(OidcError::invalid("request_uri must not be pushed."));
     }

@@ -61,6 +61,27 @@ pub fn authorization(params: &Params, party: &RelyingParty, back: &ReturnTo) -> 
     Ok(AuthorizationRequest { ask, redirect_uri: back.redirect_uri.clone(), state: back.state.clone(), code_challenge })
 }
 
+/// Checks an authorisation request that came with the browser and was not pushed: the person who sits there can have
+/// written it. A client that has a secret must push (RFC 9126, section 5); of others, only a plain login is taken.
+///
+/// # Errors
+/// [`OidcError`]; may be redirected to `back`.
+pub fn unpushed(params: &Params, party: &RelyingParty, back: &ReturnTo) -> Result<AuthorizationRequest, OidcError> {
+    if party.client_secret_sha256.is_some() {
+        return Err(OidcError::invalid(
+            "This client has a secret and must push its requests first (RFC 9126), then send client_id and request_uri only.",
+        ));
+    }
+    let request = authorization(params, party, back)?;
+    let Ask { action, text, payment, .. } = &request.ask;
+    if *action != Action::LogOn || text.is_some() || payment.is_some() {
+        return Err(OidcError::invalid(
+            "Only a plain LOG_ON may be asked for without pushing; push requests with another action, a text or a payment (RFC 9126).",
+        ));
+    }
+    Ok(request)
+}
+
 /// Checks a CIBA request (CIBA Core, section 7.1).
 ///
 /// # Errors

@@ -18,6 +18,7 @@ use godkend_protocol::opaque::{KE1_LEN, REGISTRATION_REQUEST_LEN};
 use godkend_protocol::types::Factor;
 use serde_json::json;
 
+use super::change::check_change;
 use super::{check_enrol, credential, debit, status};
 use crate::activation::stage_now;
 use crate::app::App;
@@ -32,6 +33,9 @@ use crate::records::{Device, Enrolment, EnrolmentKind, Entry, Exchange, PinRecor
 
 /// Registrations of one device in a minute: more are no person choosing a PIN.
 const REGISTRATIONS_PER_MINUTE: u32 = 10;
+
+/// How far an exchange may be above the last one. Numbers are for good: one jump to the end would leave the phone none.
+const MOST_AHEAD: u64 = 1 << 32;
 
 /// The phone's requests about the PIN.
 pub fn routes() -> PhoneRouter {
@@ -58,10 +62,11 @@ async fn register(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
                 }
             }
         }
-        PinContext::Change { .. } => {
+        PinContext::Change { challenge } => {
             if device.state != DeviceState::Active || device.pin.is_none() {
                 return Err(Code::PinMissing.into());
             }
+            check_change(&app, &device.id, challenge).await?;
         }
     }
     let credential = credential(&device.id, &message.context);
@@ -160,8 +165,10 @@ async fn start_attempt(
     if let Some(open) = pin.exchange.as_ref().filter(|open| open.start == hash) {
         return Ok(open.reply.0.clone());
     }
-    if start.exchange <= pin.last_exchange.max(highest) {
-        return Err(Code::PinExchangeClosed.into());
+    let last = pin.last_exchange.max(highest);
+    let ahead = start.exchange.checked_sub(last).filter(|ahead| *ahead > 0).ok_or(Code::PinExchangeClosed)?;
+    if ahead > MOST_AHEAD {
+        return Err(Code::Malformed.into());
     }
     if !claimed.factors.contains(&Factor::Pin) {
         return Err(Code::FactorRefused.into());

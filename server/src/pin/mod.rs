@@ -2,9 +2,11 @@
 //!
 //! A try is debited durably together with its exchange, and answered only then. A valid KE3 clears the debits.
 
+mod change;
 mod handlers;
 mod record;
 
+pub use change::{KINDS, note_change};
 pub use handlers::routes;
 pub use record::{check_enrol, credential, prove};
 

@@ -42,6 +42,7 @@ async fn purge(app: &App) {
     let mut kinds: Vec<Kind> = vec![Enrolment::KIND, CodeIndex::KIND, Transaction::KIND];
     kinds.extend_from_slice(crate::approval::KINDS);
     kinds.extend_from_slice(crate::oidc::KINDS);
+    kinds.extend_from_slice(crate::pin::KINDS);
     loop {
         match app.store.purge_expired(app.now(), &kinds, PURGED_AT_ONCE).await {
             Ok(count) if count >= u64::from(PURGED_AT_ONCE) && !app.stopping.now() => {}

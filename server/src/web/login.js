@@ -97,10 +97,12 @@
   const watch = async () => {
     while (!over) {
       try {
-        state = await ask('/state?wait=25&known=' + state.state);
+        const asked = performance.now();
+        const known = state.state;
+        state = await ask('/state?wait=25&known=' + known + '&needs_return=' + state.needs_return);
         show();
-        // A server that is stopping answers at once.
-        await sleep(200);
+        // A server that is stopping, or that has enough tabs of this login waiting, answers at once.
+        await sleep(state.state === known && performance.now() - asked < 1000 ? 2000 : 200);
       } catch (error) {
         if (error.status === 404) {
           over = true;

@@ -106,8 +106,8 @@ pub(super) async fn page(State(app): State<Arc<App>>, Path(id): Path<String>, he
     }
 }
 
-/// `GET /login/<id>/state?known=<state>&wait=<seconds>`: at once if the state is another than `known`, else when it
-/// changes or the time is over.
+/// `GET /login/<id>/state?known=<state>&needs_return=<bool>&wait=<seconds>`: at once if the state is another than
+/// `known`, else when it or `needs_return` changes or the time is over.
 pub(super) async fn state(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
@@ -123,9 +123,12 @@ pub(super) async fn state(
             Some(known.map_err(|_| visit.fail(Code::Malformed))?)
         }
     };
+    let needs_return = params.get("needs_return").map(str::parse::<bool>).transpose();
+    let needs_return = needs_return.map_err(|_| visit.fail(Code::Malformed))?;
     let seconds = params.get("wait").map_or(Ok(0), str::parse::<u64>).map_err(|_| visit.fail(Code::Malformed))?;
     let view = match known {
-        Some(known) => {
+        Some(state) => {
+            let known = approval::Known { state, needs_return };
             let waited = approval::wait(&app, &visit.transaction.id, known, seconds).await;
             let view = waited.map_err(|error| visit.fail(error))?;
             visit.transaction = Visit::of(&app, &headers, &id).await?.transaction;

@@ -11,7 +11,7 @@ mod html;
 mod login;
 pub mod start;
 mod texts;
-mod visitor;
+pub(crate) mod visitor;
 
 use std::sync::Arc;
 

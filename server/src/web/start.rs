@@ -80,7 +80,7 @@ async fn begin(app: &App, params: &Params, headers: &HeaderMap, extensions: &Ext
         Some(uri) => oidc::take_pushed(app, &mut changes, party, uri).await.map_err(Refusal::Show)?,
         None => {
             let back = request::return_to(params, party).map_err(Refusal::Show)?;
-            request::authorization(params, party, &back).map_err(|error| Refusal::Redirect(back, error))?
+            request::unpushed(params, party, &back).map_err(|error| Refusal::Redirect(back, error))?
         }
     };
     let back = ReturnTo { redirect_uri: request.redirect_uri.clone(), state: request.state.clone() };

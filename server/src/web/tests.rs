@@ -76,6 +76,14 @@ impl World {
             cpr: Cpr::Claim,
             ciba: true,
         }];
+        let public = RelyingParty {
+            client_id: "shop".to_owned(),
+            client_secret_sha256: None,
+            cpr: Cpr::None,
+            ciba: false,
+            ..config.relying_party[0].clone()
+        };
+        config.relying_party.push(public);
         let server = start_on(config, listener, StartOptions::default()).await.unwrap();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let world = Self { server, http, _dir: dir };
@@ -349,7 +357,7 @@ async fn a_request_is_refused_where_it_belongs() {
         assert!(page.headers.get(header::LOCATION).is_none());
     }
     // With a known one: told to the client.
-    let address = "/authorize?client_id=bank&response_type=token&scope=openid&state=s&redirect_uri=https://bank.dk/cb";
+    let address = "/authorize?client_id=shop&response_type=token&scope=openid&state=s&redirect_uri=https://bank.dk/cb";
     let told = world.browse(&mut browser, Method::GET, address, None).await.query();
     assert_eq!((told["error"].as_str(), told["state"].as_str()), ("unsupported_response_type", "s"));
 
@@ -429,3 +437,5 @@ async fn the_block_page_speaks_both_languages_and_refuses_a_guess() {
     }
     world.server.stop().await;
 }
+
+mod unpushed;

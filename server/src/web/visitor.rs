@@ -21,11 +21,16 @@ pub(super) struct Visitor {
     pub(super) browser: Option<String>,
 }
 
+/// What limits of a request fall on.
+pub(crate) fn source(app: &App, headers: &HeaderMap, extensions: &Extensions) -> String {
+    source_of(address(app, headers, extensions))
+}
+
 impl Visitor {
     pub(super) fn of(app: &App, headers: &HeaderMap, extensions: &Extensions, language: Language) -> Self {
-        let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+        let peer = peer(extensions);
         let trusted = &app.config.server.trusted_proxies;
-        let address = peer.map(|peer| client_address(peer, headers, trusted));
+        let address = address(app, headers, extensions);
         // The header is a proxy's word; from anybody else it would be the visitor's own.
         let from_proxy = peer.is_some_and(|peer| trusted.iter().any(|t| t.to_canonical() == peer.ip().to_canonical()));
         let named = (from_proxy && !app.config.server.place_header.is_empty())
@@ -34,11 +39,23 @@ impl Visitor {
             .and_then(|value| core::str::from_utf8(value.as_bytes()).ok())
             .map(|place| text::tame(place, MAX_NAME));
         Self {
-            source: address.map_or_else(|| "unknown".to_owned(), |address| Source::of(address).0.to_string()),
+            source: source_of(address),
             place: named.or_else(|| address.map(|address| address_class(address, language))),
             browser: headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).map(browser_name),
         }
     }
+}
+
+fn peer(extensions: &Extensions) -> Option<SocketAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer)
+}
+
+fn address(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+    peer(extensions).map(|peer| client_address(peer, headers, &app.config.server.trusted_proxies))
+}
+
+fn source_of(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "unknown".to_owned(), |address| Source::of(address).0.to_string())
 }
 
 /// Without a place database: what kind of address it is, and its first half, which a person can compare.

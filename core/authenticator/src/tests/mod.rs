@@ -304,13 +304,8 @@ fn challenge(nonce: Hash32, log: LogPosition) -> Challenge {
 /// The log's checkpoint and what it says.
 fn log() -> (String, LogPosition) {
     let root = godkend_protocol::merkle::leaf_hash(b"entry");
-    let checkpoint = Checkpoint {
-        environment: ENVIRONMENT.to_owned(),
-        epoch: 1,
-        size: 1,
-        root,
-        time: u64::try_from(WALL).unwrap(),
-    };
+    let checkpoint =
+        Checkpoint { environment: ENVIRONMENT.to_owned(), epoch: 1, size: 1, root, time: u64::try_from(WALL).unwrap() };
     let (name, body) = (checkpoint.origin().unwrap(), checkpoint.to_note_body().unwrap());
     let public = crypto::p256_public(&LOG).unwrap();
     let Fixed(signature): Signature = crypto::p256_sign(&LOG, body.as_bytes()).unwrap();

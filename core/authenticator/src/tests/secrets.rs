@@ -18,7 +18,10 @@ fn a_pin_is_six_digits_and_is_never_printed() {
         format!("{:?}", pin()),
         format!("{:?}", Approval::Pin(pin())),
         format!("{:?}", Command::ChangePin { identity: None, old: pin(), new: pin() }),
-        format!("{:#?}", Command::Approve { request: crate::RequestId(1), with: Approval::Pin(pin()), remember_browser: false }),
+        format!(
+            "{:#?}",
+            Command::Approve { request: crate::RequestId(1), with: Approval::Pin(pin()), remember_browser: false }
+        ),
     ];
     for text in printed {
         assert!(text.contains("[redacted]") && !text.contains("271828"), "{text}");

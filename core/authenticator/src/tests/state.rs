@@ -27,8 +27,7 @@ fn full() -> State {
         line: line.clone(),
     });
     state.identities[0].note(line);
-    state.activation =
-        Some(PendingActivation { root: root().fingerprint(), keys, sealed: None, suite: Suite::P256 });
+    state.activation = Some(PendingActivation { root: root().fingerprint(), keys, sealed: None, suite: Suite::P256 });
     state.orphans.push(Alias("orphan".to_owned()));
     state
 }

@@ -62,7 +62,11 @@ fn a_load_test_reports() {
     let world = World::empty();
     let result = world.godkend("simulate --users 5 --in-flight 2 --json").end().ends(0).one("simulation");
     for series in ["activations", "logins"] {
-        assert_eq!((result[series]["done"].as_u64(), result[series]["failed"].as_u64()), (Some(5), Some(0)), "{result}");
+        assert_eq!(
+            (result[series]["done"].as_u64(), result[series]["failed"].as_u64()),
+            (Some(5), Some(0)),
+            "{result}"
+        );
         assert!(result[series]["p99_ms"].as_u64() >= result[series]["p50_ms"].as_u64());
     }
     assert_eq!(result["failures"].as_array().unwrap().len(), 0);

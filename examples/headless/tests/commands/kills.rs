@@ -86,7 +86,10 @@ fn two_processes_on_one_profile_are_told_so() {
     watching.json("waiting");
     let danish = world.godkend("people").end().ends(8);
     let english = world.godkend("--language en history").end().ends(8);
-    assert!(danish.err.contains("bruges af et andet program") && english.err.contains("in use by another process"), "{danish:?}");
+    assert!(
+        danish.err.contains("bruges af et andet program") && english.err.contains("in use by another process"),
+        "{danish:?}"
+    );
     world.godkend("devices --json").end().fails(8, "store");
     // Another profile is not in the way.
     world.godkend("-p bo pending --json").end().ends(0);

@@ -111,7 +111,10 @@ fn wrong_input_is_told_and_changes_nothing() {
             && error["type"] == "error"
             && error["exit_code"] == exit;
         if !good {
-            wrong.push(format!("{line:.80} {typed:.40?}: {codes:?} for {exit}\n  {}\n  {}\n  {error}", danish.err, english.err));
+            wrong.push(format!(
+                "{line:.80} {typed:.40?}: {codes:?} for {exit}\n  {}\n  {}\n  {error}",
+                danish.err, english.err
+            ));
         }
         if state(&world) != before {
             wrong.push(format!("{line:.80} changed something"));

@@ -210,7 +210,11 @@ impl Ended {
     pub(crate) fn fails(self, exit: i32, code: &str) -> Self {
         let ended = self.ends(exit);
         let error = ended.one("error");
-        assert_eq!((error["code"].as_str(), error["exit_code"].as_i64()), (Some(code), Some(i64::from(exit))), "{ended:#?}");
+        assert_eq!(
+            (error["code"].as_str(), error["exit_code"].as_i64()),
+            (Some(code), Some(i64::from(exit))),
+            "{ended:#?}"
+        );
         ended
     }
 }

@@ -113,7 +113,8 @@ fn is(name: &Value, value: &Value) -> bool {
 
 /// `^[set]{n}$` or `^[set]+$`, with ranges in the set: the only patterns of the schema.
 fn matches(pattern: &str, text: &str) -> bool {
-    let (set, count) = pattern.strip_prefix("^[").and_then(|rest| rest.strip_suffix('$')).unwrap().split_once(']').unwrap();
+    let (set, count) =
+        pattern.strip_prefix("^[").and_then(|rest| rest.strip_suffix('$')).unwrap().split_once(']').unwrap();
     let set: Vec<char> = set.chars().collect();
     let inside = |letter: char| {
         set.windows(3).any(|three| three[1] == '-' && (three[0]..=three[2]).contains(&letter)) || set.contains(&letter)

@@ -187,6 +187,11 @@ async fn a_scanned_login_is_approved_once_and_leaves_evidence() {
     let begun = approval::begin(&app, new(Level::Substantial, session, start(&cookie))).await.unwrap();
     let rotated = begun.browser_cookie.clone().unwrap();
     let pushed = fetch(&phone, FetchHow::Pushed { id: begun.transaction.doc.id }).await.unwrap();
+    // A second tab that sends the old one at the same time: a plain page, and the browser stays.
+    let tab = approval::begin(&app, new(Level::Substantial, session, start(&cookie))).await.unwrap();
+    assert!(!tab.forget_cookie && tab.browser_cookie.is_none() && tab.transaction.doc.addressed.is_none());
+    assert!(fetch(&phone, FetchHow::Pushed { id: tab.transaction.doc.id }).await.is_err());
+    stage.advance(11).await;
     let replayed = approval::begin(&app, new(Level::Substantial, session, start(&cookie))).await.unwrap();
     assert!(replayed.forget_cookie && replayed.transaction.doc.addressed.is_none());
     let revoked = approval::begin(&app, new(Level::Substantial, session, start(&rotated))).await.unwrap();

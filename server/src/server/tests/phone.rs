@@ -27,7 +27,7 @@ pub(super) struct Phone<'a> {
     pub(super) enrolment: Id,
     pub(super) transcript: Hash32,
     pub(super) block_code: godkend_protocol::formats::block_code::BlockCode,
-    exchange: u64,
+    pub(super) exchange: u64,
     /// The PIN that its person types.
     pub(super) pin: String,
 }

@@ -1,5 +1,8 @@
 use godkend_protocol::codes::Code;
+use godkend_protocol::cose::Received;
+use godkend_protocol::messages::approval::{Challenge, Fetched, challenge_hash};
 use godkend_protocol::messages::pin::{PinContext, PinResetOpen, PinStatus};
+use godkend_protocol::types::{Decision, Operation};
 use serde_json::json;
 
 use super::*;
@@ -85,6 +88,58 @@ async fn a_registration_tests_no_pin() {
     assert_eq!(phone.register(phone.context(), request()).await.unwrap_err().0, Code::OperationRefused);
     let change = PinContext::Change { challenge: godkend_protocol::bytes::random(&mut rng) };
     assert_eq!(phone.register(change, request()).await.unwrap_err().0, Code::PinMissing, "not active yet");
+    stage.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_pin_is_registered_in_an_open_change_of_this_phone_only() {
+    let stage = Stage::new(false).await;
+    let citizen = stage.citizen("anna.s").await;
+    let (mut phone, mut step) = approval::active(&stage, &citizen).await;
+    let request = || {
+        let pin = godkend_protocol::bytes::Secret([1; 32]);
+        godkend_protocol::opaque::Registering::start(&mut tls::system_random(), pin).unwrap().1
+    };
+    let context = |fetched: &Fetched| {
+        let received = Received::<Challenge>::parse(&fetched.challenge.0, "test").unwrap();
+        PinContext::Change { challenge: challenge_hash(received.payload()) }
+    };
+    let refused = Err((Code::ChallengeInvalid, None));
+    // One that nobody issued, and one that was issued for something else.
+    let invented = PinContext::Change { challenge: phone.challenge_for(180, Some(Operation::ChangePin)).1 };
+    assert_eq!(phone.register(invented, request()).await, refused);
+    let rotation = approval::manage(&phone, Operation::RotateKeys).await.unwrap();
+    assert_eq!(phone.register(context(&rotation), request()).await, refused);
+    // Its own change, as often as it likes, until that has its outcome or is over; another change opens only itself.
+    let change = approval::manage(&phone, Operation::ChangePin).await.unwrap();
+    phone.register(context(&change), request()).await.unwrap();
+    let other = approval::manage(&phone, Operation::ChangePin).await.unwrap();
+    phone.register(context(&change), request()).await.unwrap();
+    let denied = approval::answer(&mut phone, &step, &change, Decision::Deny).await.unwrap();
+    approval::send(&stage, &phone, &mut step, &denied).await.unwrap();
+    assert_eq!(phone.register(context(&change), request()).await, refused);
+    phone.register(context(&other), request()).await.unwrap();
+    stage.advance(181).await;
+    assert_eq!(phone.register(context(&other), request()).await, refused);
+    stage.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exchange_numbers_cannot_be_used_up_at_once() {
+    let stage = Stage::new(false).await;
+    let citizen = stage.citizen("anna.s").await;
+    let mut phone = stage.enrolled(&citizen).await;
+    let challenge = phone.challenge(180);
+    for far in [u64::MAX, (1 << 32) + 1] {
+        phone.exchange = far - 1;
+        let (request, _) = phone.start_request("120486", &challenge);
+        assert_eq!(phone.start(request).await.unwrap_err().0, Code::Malformed, "{far}");
+    }
+    let pin = stage.look(&format!("citizens/{citizen}/devices")).await["devices"][0]["pin"].clone();
+    assert_eq!(pin["tries_left"], 3);
+    phone.exchange = (1 << 32) - 1;
+    let (request, _) = phone.start_request("120486", &challenge);
+    assert_eq!(phone.start(request).await.unwrap().exchange, 1 << 32);
     stage.running.stop().await;
 }
 
