@@ -2,6 +2,7 @@
 //! binary, the tests and the headless example start it the same way.
 
 mod background;
+mod counting;
 #[cfg(test)]
 mod tests;
 
@@ -195,6 +196,7 @@ pub async fn start_on(config: Config, listener: TcpListener, options: StartOptio
     let stop = shutdown.receiver();
     let tls = tls.map(|identity| identity.config);
     let serving = Serving { tls, limits, trusted_proxies, metrics: metrics.clone(), stop };
+    tokio::spawn(counting::run(app.clone(), metrics.clone()));
     let main = tokio::spawn(run(app.clone(), sequencer, listener, router, serving, metrics_listener));
     Ok(Running { addr, url, root, app, metrics, metrics_addr, shutdown, main })
 }

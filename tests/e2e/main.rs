@@ -3,6 +3,8 @@
 //!
 //! One binary, a module per capability. A test reads as the story that it proves; what makes it run is in `support`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a story that goes wrong ends")]
+
 mod support;
 
 mod activation;

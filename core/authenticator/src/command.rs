@@ -48,7 +48,9 @@ pub enum Approval {
 }
 
 /// What is wanted. `identity` may be left out while there is only one.
-#[derive(Clone, Debug)]
+///
+/// Its debug form shows nothing: links, codes and numbers are secrets.
+#[derive(Clone)]
 pub enum Command {
     /// Settles whatever a kill or a lost connection left open, and removes orphaned keys. First thing after a start.
     Resume,
@@ -238,8 +240,14 @@ pub enum Command {
     },
 }
 
-/// What came of a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl core::fmt::Debug for Command {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Command([redacted])")
+    }
+}
+
+/// What came of a command. Digits and codes are left out of its debug form.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Done.
     Done,
@@ -297,6 +305,26 @@ pub enum Outcome {
         /// Still open, for want of a network.
         open: u32,
     },
+}
+
+impl core::fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Done => f.write_str("Done"),
+            Self::Digits { identity, .. } => write!(f, "Digits({identity:?}, [redacted])"),
+            Self::Stage(stage) => stage.fmt(f),
+            Self::Waiting { requests, .. } => requests.fmt(f),
+            Self::Request(view) => view.fmt(f),
+            Self::Approved { active_from, .. } => write!(f, "Approved({active_from:?})"),
+            Self::OfflineCode { .. } => f.write_str("OfflineCode([redacted])"),
+            Self::Refused => f.write_str("Refused"),
+            Self::Keys(keys) => keys.fmt(f),
+            Self::Activation(activation) => activation.fmt(f),
+            Self::MovedTo { model, active_from, .. } => write!(f, "MovedTo({model}, {active_from:?})"),
+            Self::Overview(overview) => overview.fmt(f),
+            Self::Resumed { settled, open } => write!(f, "Resumed({settled} settled, {open} open)"),
+        }
+    }
 }
 
 /// One waiting request: an id and nothing else until it is opened.

@@ -42,8 +42,8 @@ pub struct Effect {
     pub kind: EffectKind,
 }
 
-/// See [`Effect`].
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// See [`Effect`]. Its debug form names the kind and shows no content: states and requests hold secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub enum EffectKind {
     /// A key operation. → [`Reply::Key`]
     Key(KeyRequest),
@@ -61,8 +61,19 @@ pub enum EffectKind {
     Done(Result<Outcome, Failure>),
 }
 
+impl std::fmt::Debug for EffectKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Key(request) => request.fmt(f),
+            Self::Send(request) => request.fmt(f),
+            Self::Persist { sequence, .. } => write!(f, "Persist({sequence}, [redacted])"),
+            Self::Done(result) => result.fmt(f),
+        }
+    }
+}
+
 /// A request to a server.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// The server's URL, from the root.
     pub url: String,
@@ -76,8 +87,14 @@ pub struct Request {
     pub wait: u32,
 }
 
-/// What came of an effect.
-#[derive(Clone, PartialEq, Eq, Debug)]
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Request({}, {} bytes)", self.path, self.body.len())
+    }
+}
+
+/// What came of an effect. Its debug form shows no content.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Reply {
     /// To [`EffectKind::Key`].
     Key(Result<KeyReply, KeyFailure>),
@@ -85,6 +102,17 @@ pub enum Reply {
     Server(Result<Vec<u8>, ServerFailure>),
     /// To [`EffectKind::Persist`]: whether the bytes are durable.
     Persisted(bool),
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Key(result) => write!(f, "Key({})", if result.is_ok() { "done" } else { "failed" }),
+            Self::Server(Ok(body)) => write!(f, "Server({} bytes)", body.len()),
+            Self::Server(Err(failure)) => write!(f, "Server({failure:?})"),
+            Self::Persisted(done) => write!(f, "Persisted({done})"),
+        }
+    }
 }
 
 /// What the flows of one machine share.

@@ -166,7 +166,7 @@ async fn begin(port: &Port, identity: IdentityId, operation: Operation) -> Resul
     let (device, log) = {
         let shared = port.shared();
         let person = shared.state.identity(identity)?;
-        if !matches!(person.state, DeviceState::Active | DeviceState::Enrolling) {
+        if person.state == DeviceState::Removed {
             return Err(Failure::NotNow);
         }
         (person.device, person.log)

@@ -9,9 +9,7 @@ use godkend_protocol::messages::approval::{
 use godkend_protocol::messages::offline::OfflineChallenge;
 use godkend_protocol::messages::pin::PinStatus;
 use godkend_protocol::text;
-use godkend_protocol::types::{
-    Action, Binding, Factor, KeyPurpose, Level, Operation, Payment, VersionPolicy,
-};
+use godkend_protocol::types::{Action, Binding, Factor, KeyPurpose, Level, Operation, Payment, VersionPolicy};
 
 use crate::activation;
 use crate::command::Outcome;

@@ -273,8 +273,11 @@ impl State {
         if godkend_protocol::crypto::sha256(&[body]).0 != sum {
             return Err(StateError::Damaged);
         }
+        if format(body).ok_or(StateError::Damaged)? > FORMAT {
+            return Err(StateError::Newer);
+        }
         let state: Self = minicbor::decode(body).map_err(|_| StateError::Damaged)?;
-        if state.format > FORMAT { Err(StateError::Newer) } else { Ok(state) }
+        if cbor::encode(&state) == body { Ok(state) } else { Err(StateError::Damaged) }
     }
 
     pub(crate) fn identity(&self, id: IdentityId) -> Result<&Identity, Failure> {
@@ -293,6 +296,13 @@ impl State {
             (None, _) => Err(Failure::NoIdentity),
         }
     }
+}
+
+/// The format alone, whatever else a newer app may have written.
+fn format(body: &[u8]) -> Option<u32> {
+    let mut decoder = minicbor::Decoder::new(body);
+    decoder.map().ok()??;
+    (decoder.u32().ok()? == 1).then(|| decoder.u32().ok()).flatten()
 }
 
 impl Identity {

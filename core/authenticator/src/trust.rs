@@ -110,6 +110,14 @@ impl Port {
         use godkend_protocol::messages::device::DeviceState;
         let root = self.root_of(identity)?;
         let result = self.post(&root, path, body, wait).await;
+        if result.is_ok() {
+            // A desk has lifted a block or a freeze: the server takes this phone's word again.
+            let mut shared = self.shared();
+            let person = shared.state.identity_mut(identity)?;
+            if matches!(person.state, DeviceState::Blocked | DeviceState::Frozen) {
+                person.state = DeviceState::Active;
+            }
+        }
         if let Err(Failure::Refused { code, .. }) = &result {
             let ended = match code {
                 Code::DeviceBlocked => Some(DeviceState::Blocked),

@@ -138,7 +138,10 @@ impl Config {
             if !self.server.listen.ip().is_loopback() {
                 let text = "is \"off\" while the server listens beyond this machine: everything is readable on the way";
                 found.push(if self.server.trusted_proxies.is_empty() {
-                    Finding::error("tls.mode", format!("{text}; name the proxy that ends TLS in server.trusted_proxies"))
+                    Finding::error(
+                        "tls.mode",
+                        format!("{text}; name the proxy that ends TLS in server.trusted_proxies"),
+                    )
                 } else {
                     Finding::warning("tls.mode", text)
                 });

@@ -170,8 +170,7 @@ fn plain_http_beyond_this_machine_needs_a_proxy() {
     for listen in ["0.0.0.0:80", "[::]:80", "192.0.2.1:80"] {
         let open = parse(&format!("[server]\nlisten='{listen}'\n[tls]\nmode='off'"));
         assert!(errors(&open).iter().any(|f| f.starts_with("error: tls.mode")), "{listen}");
-        let behind =
-            parse(&format!("[server]\nlisten='{listen}'\ntrusted_proxies=['10.0.0.1']\n[tls]\nmode='off'"));
+        let behind = parse(&format!("[server]\nlisten='{listen}'\ntrusted_proxies=['10.0.0.1']\n[tls]\nmode='off'"));
         assert_eq!(errors(&behind), Vec::<String>::new(), "{listen}");
     }
 }
@@ -184,7 +183,9 @@ fn a_test_environment_that_others_reach_says_so_in_its_name() {
         ))
     };
     let (here, there) = ("127.0.0.1:8443", "0.0.0.0:8443");
-    for (listen, url) in [(there, "localhost:8443"), (here, "id.example.dk"), (there, "id.example.dk"), (here, "[2001:db8::1]")] {
+    for (listen, url) in
+        [(there, "localhost:8443"), (here, "id.example.dk"), (there, "id.example.dk"), (here, "[2001:db8::1]")]
+    {
         let open = config("pilot", listen, url);
         assert!(errors(&open).iter().any(|f| f.contains("server.test_environment")), "{listen} {url}");
         for name in ["test", "test-aarhus"] {

@@ -27,7 +27,11 @@ use crate::records::Entry;
 /// CIBA Core, section 11: what a poll that came too soon adds to the interval, in seconds.
 const SLOW_DOWN: i64 = 5;
 
-pub(super) async fn handle(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Result<Response, OidcError> {
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, OidcError> {
     let params = form(&headers, &body)?;
     let party = client::authenticate(&app.config, &headers, &params)?;
     if !party.ciba || party.client_secret_sha256.is_none() {
@@ -38,7 +42,8 @@ pub(super) async fn handle(State(app): State<Arc<App>>, headers: HeaderMap, body
     // other customers.
     let person = crypto::labelled_hash("godkend/1/ciba-source", &[user_id.to_lowercase().as_bytes()]);
     let source = format!("client:{}:{}", party.client_id, hex::encode(&person.0[..8]));
-    let begun = approval::begin(&app, crate::web::start::transaction(party, &ask, source, Start::Ciba { user_id })).await?;
+    let begun =
+        approval::begin(&app, crate::web::start::transaction(party, &ask, source, Start::Ciba { user_id })).await?;
     let transaction = begun.transaction.doc;
     approval::magic::act(&app, &transaction.id).await?;
     let auth_req_id = Secret::<32>::random(&mut app.rng()).to_base64();
@@ -74,7 +79,10 @@ pub(super) async fn poll(app: &App, party: &RelyingParty, params: &Params) -> Re
     let too_soon = pace(&mut entry.doc, app.clock.now_ms());
     save(app, &mut entry).await?;
     if too_soon {
-        return Err(OidcError::new(Kind::SlowDown, "Wait for the interval between two polls; it is 5 seconds longer from now on."));
+        return Err(OidcError::new(
+            Kind::SlowDown,
+            "Wait for the interval between two polls; it is 5 seconds longer from now on.",
+        ));
     }
     match outcome(app, &entry.doc).await? {
         TransactionState::Approved => {}
@@ -119,7 +127,10 @@ async fn outcome(app: &App, request: &CibaRequest) -> Result<TransactionState, O
     loop {
         let seconds = u64::try_from(until.saturating_sub(app.now())).unwrap_or(0);
         let view = approval::wait(app, &request.transaction, known, seconds).await?;
-        if !matches!(view.state, TransactionState::Waiting | TransactionState::Opened) || seconds == 0 || view.state == known {
+        if !matches!(view.state, TransactionState::Waiting | TransactionState::Opened)
+            || seconds == 0
+            || view.state == known
+        {
             return Ok(view.state);
         }
         known = view.state;

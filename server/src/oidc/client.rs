@@ -19,7 +19,11 @@ pub fn find<'a>(config: &'a Config, client_id: &str) -> Option<&'a RelyingParty>
 ///
 /// # Errors
 /// `invalid_client`, the same whatever was wrong; `invalid_request` for two ways at once.
-pub fn authenticate<'a>(config: &'a Config, headers: &HeaderMap, params: &Params) -> Result<&'a RelyingParty, OidcError> {
+pub fn authenticate<'a>(
+    config: &'a Config,
+    headers: &HeaderMap,
+    params: &Params,
+) -> Result<&'a RelyingParty, OidcError> {
     let refused = OidcError::new(Kind::InvalidClient, "The client is unknown, or its secret is wrong.");
     let basic = match headers.get_all(header::AUTHORIZATION).iter().collect::<Vec<_>>().as_slice() {
         [] => None,
@@ -36,7 +40,10 @@ pub fn authenticate<'a>(config: &'a Config, headers: &HeaderMap, params: &Params
             }
             (id, Some(secret))
         }
-        None => (params.need("client_id", "client_id is missing.")?.to_owned(), params.get("client_secret").map(str::to_owned)),
+        None => (
+            params.need("client_id", "client_id is missing.")?.to_owned(),
+            params.get("client_secret").map(str::to_owned),
+        ),
     };
     let party = find(config, &id);
     // Compared whether or not the client is known, so that the time tells nothing.

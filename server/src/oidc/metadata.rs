@@ -108,13 +108,12 @@ mod tests {
     #[test]
     fn the_jwk_verifies_what_the_key_signed() {
         let key = P256Key::generate(&mut crate::ops::tls::system_random()).unwrap();
-        let token = super::super::jwt::sign(&key, &key_id(&key), &json!({ "sub": "x", "exp": 4_000_000_000_u64 })).unwrap();
+        let token =
+            super::super::jwt::sign(&key, &key_id(&key), &json!({ "sub": "x", "exp": 4_000_000_000_u64 })).unwrap();
         let jwk = jwk(&key);
-        let decoding = jsonwebtoken::DecodingKey::from_ec_components(
-            jwk["x"].as_str().unwrap(),
-            jwk["y"].as_str().unwrap(),
-        )
-        .unwrap();
+        let decoding =
+            jsonwebtoken::DecodingKey::from_ec_components(jwk["x"].as_str().unwrap(), jwk["y"].as_str().unwrap())
+                .unwrap();
         let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
         validation.validate_aud = false;
         let decoded = jsonwebtoken::decode::<Value>(&token, &decoding, &validation).unwrap();

@@ -21,7 +21,12 @@ use crate::web::visitor;
 /// RFC 9126, section 2.2: the form of the reference is the server's choice.
 const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 
-pub(super) async fn handle(State(app): State<Arc<App>>, headers: HeaderMap, extensions: Extensions, body: Bytes) -> Result<Response, OidcError> {
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    body: Bytes,
+) -> Result<Response, OidcError> {
     let params = form(&headers, &body)?;
     let party = client::authenticate(&app.config, &headers, &params)?;
     if party.client_secret_sha256.is_none() {
@@ -49,9 +54,13 @@ pub(super) async fn handle(State(app): State<Arc<App>>, headers: HeaderMap, exte
 /// # Errors
 /// `invalid_request_uri`.
 pub async fn take_pushed(
-    app: &App, changes: &mut Changes, party: &RelyingParty, request_uri: &str,
+    app: &App,
+    changes: &mut Changes,
+    party: &RelyingParty,
+    request_uri: &str,
 ) -> Result<AuthorizationRequest, OidcError> {
-    let unknown = OidcError::new(Kind::InvalidRequestUri, "request_uri is unknown, used or too old; push the request again.");
+    let unknown =
+        OidcError::new(Kind::InvalidRequestUri, "request_uri is unknown, used or too old; push the request again.");
     let found = docs::get::<PushedRequest>(&*app.store, &secret_hash(request_uri).0).await?;
     let pushed = found.ok_or_else(|| unknown.clone())?;
     if app.now() >= pushed.doc.expires || pushed.doc.request.ask.client_id != party.client_id {

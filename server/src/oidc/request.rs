@@ -31,7 +31,8 @@ pub fn return_to(params: &Params, party: &RelyingParty) -> Result<ReturnTo, Oidc
         return Err(OidcError::invalid("redirect_uri is not one of those registered for this client."));
     }
     // An answer without the state that was sent would look forged to the client, so a bad one is not answered there.
-    let state = params.get("state").map(|state| visible(state, 1024, "state must be at most 1024 visible ASCII characters."));
+    let state =
+        params.get("state").map(|state| visible(state, 1024, "state must be at most 1024 visible ASCII characters."));
     Ok(ReturnTo { redirect_uri: wanted.to_owned(), state: state.transpose()?.map(str::to_owned) })
 }
 
@@ -39,7 +40,11 @@ pub fn return_to(params: &Params, party: &RelyingParty) -> Result<ReturnTo, Oidc
 ///
 /// # Errors
 /// [`OidcError`]; may be redirected to `back`.
-pub fn authorization(params: &Params, party: &RelyingParty, back: &ReturnTo) -> Result<AuthorizationRequest, OidcError> {
+pub fn authorization(
+    params: &Params,
+    party: &RelyingParty,
+    back: &ReturnTo,
+) -> Result<AuthorizationRequest, OidcError> {
     if params.get("request").is_some() {
         return Err(OidcError::new(Kind::RequestNotSupported, "Push the request instead (RFC 9126)."));
     }
@@ -55,7 +60,8 @@ pub fn authorization(params: &Params, party: &RelyingParty, back: &ReturnTo) -> 
     if params.get("code_challenge_method") != Some("S256") {
         return Err(OidcError::invalid("PKCE is required: code_challenge_method must be S256."));
     }
-    let code_challenge = code_challenge(params.need("code_challenge", "PKCE is required: code_challenge is missing.")?)?;
+    let code_challenge =
+        code_challenge(params.need("code_challenge", "PKCE is required: code_challenge is missing.")?)?;
     prompt(params)?;
     let ask = ask(params, party)?;
     Ok(AuthorizationRequest { ask, redirect_uri: back.redirect_uri.clone(), state: back.state.clone(), code_challenge })
@@ -102,7 +108,10 @@ pub fn backchannel(params: &Params, party: &RelyingParty) -> Result<(Ask, String
     let mut ask = ask(params, party)?;
     let user_id = ask.login_hint.clone().ok_or(OidcError::invalid("login_hint is missing."))?;
     if let Some(message) = params.get("binding_message") {
-        let shown = OidcError::new(Kind::InvalidBindingMessage, "binding_message must be at most 130 characters that can be shown safely.");
+        let shown = OidcError::new(
+            Kind::InvalidBindingMessage,
+            "binding_message must be at most 130 characters that can be shown safely.",
+        );
         text::check(message, MAX_REFERENCE_TEXT).map_err(|_| shown)?;
         if ask.text.is_some() {
             return Err(OidcError::invalid("Send either binding_message or reference_text."));
@@ -117,7 +126,10 @@ fn prompt(params: &Params) -> Result<(), OidcError> {
         match value {
             "login" | "consent" | "select_account" => {}
             "none" => {
-                return Err(OidcError::new(Kind::LoginRequired, "Each login is approved on the phone; prompt=none cannot be met."));
+                return Err(OidcError::new(
+                    Kind::LoginRequired,
+                    "Each login is approved on the phone; prompt=none cannot be met.",
+                ));
             }
             _ => return Err(OidcError::invalid("prompt holds an unknown value.")),
         }
@@ -153,7 +165,8 @@ fn ask(params: &Params, party: &RelyingParty) -> Result<Ask, OidcError> {
             action
         }
     };
-    let nonce = params.get("nonce").map(|nonce| visible(nonce, 512, "nonce must be at most 512 visible ASCII characters."));
+    let nonce =
+        params.get("nonce").map(|nonce| visible(nonce, 512, "nonce must be at most 512 visible ASCII characters."));
     let login_hint = params.get("login_hint").map(user_id).transpose()?;
     Ok(Ask {
         client_id: party.client_id.clone(),
@@ -222,7 +235,9 @@ fn level(params: &Params, idp: &IdpParams, party: &RelyingParty) -> Result<Level
     }
     .flatten();
     let wanted = match (by_idp, by_acr) {
-        (Some(a), Some(b)) if a != b => return Err(OidcError::invalid("acr_values and loa_value ask for different levels.")),
+        (Some(a), Some(b)) if a != b => {
+            return Err(OidcError::invalid("acr_values and loa_value ask for different levels."));
+        }
         (Some(level), _) | (None, Some(level)) => level,
         (None, None) => default_level(party),
     };
@@ -288,7 +303,9 @@ impl IdpParams {
         // Some brokers nest the fields under the provider's name.
         let mut value: serde_json::Value = serde_json::from_str(text).map_err(|_| invalid.clone())?;
         let object = value.as_object_mut().ok_or_else(|| invalid.clone())?;
-        if object.len() == 1 && let Some(nested) = object.remove("mitid") {
+        if object.len() == 1
+            && let Some(nested) = object.remove("mitid")
+        {
             value = nested;
         }
         if !value.is_object() {
@@ -333,7 +350,8 @@ fn payment_of_details(text: &str) -> Result<Payment, OidcError> {
     let refuse = |description| OidcError::new(Kind::InvalidAuthorizationDetails, description);
     let details: Vec<serde_json::Value> =
         serde_json::from_str(text).map_err(|_| refuse("authorization_details must be a JSON array."))?;
-    let [detail] = <[serde_json::Value; 1]>::try_from(details).map_err(|_| refuse("authorization_details must hold one payment."))?;
+    let [detail] = <[serde_json::Value; 1]>::try_from(details)
+        .map_err(|_| refuse("authorization_details must hold one payment."))?;
     let serde_json::Value::Object(mut detail) = detail else {
         return Err(refuse("authorization_details must hold an object."));
     };
@@ -351,9 +369,11 @@ fn payment_of(wanted: &WantedPayment) -> Result<Payment, &'static str> {
     if !CURRENCIES.contains(&wanted.currency.as_str()) {
         return Err("currency must be a known ISO 4217 code with two decimals, such as DKK.");
     }
-    text::check(&wanted.payee, MAX_NAME).map_err(|_| "payee must be at most 64 characters that can be shown safely.")?;
+    text::check(&wanted.payee, MAX_NAME)
+        .map_err(|_| "payee must be at most 64 characters that can be shown safely.")?;
     if let Some(account) = &wanted.account {
-        text::check(account, MAX_NAME).map_err(|_| "account must be at most 64 characters that can be shown safely.")?;
+        text::check(account, MAX_NAME)
+            .map_err(|_| "account must be at most 64 characters that can be shown safely.")?;
     }
     Ok(Payment {
         amount_minor,

@@ -160,7 +160,8 @@ fn the_brokers_parameters_are_read_flat_or_nested() {
 fn unsafe_and_over_long_texts_are_refused() {
     let text = |text: &str| idp(&serde_json::json!({ "reference_text": STANDARD.encode(text) }));
     assert!(text(&"x".repeat(130)).is_ok());
-    for bad in ["", "   ", &"x".repeat(131), "Betal\u{202e}100", "Net\u{200b}bank", "N\u{435}tbank", "e\u{301}", "a\nb"] {
+    for bad in ["", "   ", &"x".repeat(131), "Betal\u{202e}100", "Net\u{200b}bank", "N\u{435}tbank", "e\u{301}", "a\nb"]
+    {
         assert_eq!(text(bad).unwrap_err().kind, Kind::InvalidRequest, "{bad:?}");
     }
 }
@@ -188,10 +189,26 @@ fn a_payment_is_read_to_the_last_oere() {
 #[test]
 fn a_payment_that_could_be_read_in_two_ways_is_refused() {
     for amount in [
-        "1250", "1250,00", "1.250,00", "1250.5", "1250.000", "-5.00", "+5.00", "0.00", "00.10", "01.00", ".50", "5.", "1e3", " 5.00",
-        "1000000000000.00", "٣.٠٠", "",
+        "1250",
+        "1250,00",
+        "1.250,00",
+        "1250.5",
+        "1250.000",
+        "-5.00",
+        "+5.00",
+        "0.00",
+        "00.10",
+        "01.00",
+        ".50",
+        "5.",
+        "1e3",
+        " 5.00",
+        "1000000000000.00",
+        "٣.٠٠",
+        "",
     ] {
-        let wanted = serde_json::json!({ "type": "godkend_payment", "amount": amount, "currency": "DKK", "payee": "A" });
+        let wanted =
+            serde_json::json!({ "type": "godkend_payment", "amount": amount, "currency": "DKK", "payee": "A" });
         assert_eq!(payment(wanted).unwrap_err().kind, Kind::InvalidAuthorizationDetails, "{amount}");
     }
     for (field, value) in [
@@ -205,7 +222,8 @@ fn a_payment_that_could_be_read_in_two_ways_is_refused() {
         ("account", serde_json::json!("\u{200b}")),
         ("tip", serde_json::json!("5.00")),
     ] {
-        let mut wanted = serde_json::json!({ "type": "godkend_payment", "amount": "5.00", "currency": "DKK", "payee": "A" });
+        let mut wanted =
+            serde_json::json!({ "type": "godkend_payment", "amount": "5.00", "currency": "DKK", "payee": "A" });
         wanted[field] = value;
         assert_eq!(payment(wanted).unwrap_err().kind, Kind::InvalidAuthorizationDetails, "{field}");
     }

@@ -25,14 +25,21 @@ use crate::records::Account;
 pub(super) const CODE_GRANT: &str = "authorization_code";
 pub(super) const CIBA_GRANT: &str = "urn:openid:params:grant-type:ciba";
 
-pub(super) async fn handle(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Result<Response, OidcError> {
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, OidcError> {
     let params = form(&headers, &body)?;
     let party = client::authenticate(&app.config, &headers, &params)?;
     let reply = match params.need("grant_type", "grant_type is missing.")? {
         CODE_GRANT => by_code(&app, party, &params).await?,
         CIBA_GRANT => ciba::poll(&app, party, &params).await?,
         _ => {
-            return Err(OidcError::new(Kind::UnsupportedGrantType, "grant_type must be one that the discovery document names."));
+            return Err(OidcError::new(
+                Kind::UnsupportedGrantType,
+                "grant_type must be one that the discovery document names.",
+            ));
         }
     };
     Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(reply)).into_response())
@@ -84,7 +91,12 @@ pub(super) async fn account(app: &App, grant: &Grant) -> Result<Account, OidcErr
 
 /// The token response. The access token opens nothing here; RFC 6749 wants one in the answer.
 pub(super) fn tokens(
-    app: &App, party: &RelyingParty, account: &Account, grant: &Grant, ask: &Ask, auth_req_id: Option<&str>,
+    app: &App,
+    party: &RelyingParty,
+    account: &Account,
+    grant: &Grant,
+    ask: &Ask,
+    auth_req_id: Option<&str>,
 ) -> Result<Value, OidcError> {
     let access_token = Secret::<32>::random(&mut app.rng()).to_base64();
     let issue = Issue {
@@ -185,7 +197,12 @@ mod tests {
         ] {
             assert_eq!(redeem(&record(), &party(who), params, now).unwrap_err().kind, Kind::InvalidGrant);
         }
-        for params in [body("", VERIFIER), body("https://a.dk/cb", ""), body("https://a.dk/cb", "short"), body("https://a.dk/cb", &"ø".repeat(50))] {
+        for params in [
+            body("", VERIFIER),
+            body("https://a.dk/cb", ""),
+            body("https://a.dk/cb", "short"),
+            body("https://a.dk/cb", &"ø".repeat(50)),
+        ] {
             assert_eq!(redeem(&record(), &party("bank"), &params, 159).unwrap_err().kind, Kind::InvalidRequest);
         }
     }

@@ -119,6 +119,12 @@ impl World {
         self.start().await;
     }
 
+    /// The metrics, as Prometheus reads them.
+    pub(crate) async fn metrics(&self) -> String {
+        let address = self.running.as_ref().unwrap().metrics_addr.unwrap();
+        self.http.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap()
+    }
+
     /// One request to the desk's interface.
     pub(crate) async fn desk(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let mut request =
@@ -238,4 +244,9 @@ pub(crate) fn unix_now() -> i64 {
     #[allow(clippy::disallowed_methods, reason = "a test's edge")]
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(now.as_secs()).unwrap()
+}
+
+/// Any free port of this machine.
+pub(crate) fn loopback() -> std::net::SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
 }

@@ -10,13 +10,14 @@ use godkend_protocol::messages::approval::{
     FetchHow, Pending, Poll, PollOpen, PollOpened, RefuseLocked, challenge_hash,
 };
 use godkend_protocol::messages::offline::OfflineChallenge;
-use godkend_protocol::types::{Binding, Decision, KeyPurpose, Level, SecurityLevel};
+use godkend_protocol::types::{Binding, Decision, Level};
 
+use super::approval_offline::offline_key;
 use super::approval::{PIN, active, answer, fetch, new, scanned, send};
 use super::*;
 use crate::approval::{self, Start, State};
-use crate::docs::{self, Changes};
-use crate::records::{Device, EnrolledKey, Transaction};
+use crate::docs;
+use crate::records::{Device, Transaction};
 
 const SESSION: Hash32 = Fixed([6; 32]);
 
@@ -92,17 +93,7 @@ async fn an_offline_code_has_three_tries_once() {
     let citizen = stage.citizen("anna.s").await;
     let (phone, _) = active(&stage, &citizen).await;
     let secret = crypto::p256_from_seed(b"offline", "test");
-    let mut entry = docs::get::<Device>(&*app.store, &phone.device.0).await.unwrap().unwrap();
-    for (purpose, secret) in
-        [(KeyPurpose::Offline, &secret), (KeyPurpose::Biometric, &crypto::p256_from_seed(b"b", "b"))]
-    {
-        let public = crypto::p256_public(secret).unwrap();
-        let security = SecurityLevel::Software;
-        entry.doc.keys.push(EnrolledKey { purpose, public, security, enrolled: 0, counter: None });
-    }
-    let mut changes = Changes::new();
-    changes.update(&entry);
-    changes.commit(&*app.store).await.unwrap();
+    offline_key(&app, &phone.device, &secret).await;
 
     let right = async || {
         let begun = page(&app).await;
@@ -169,6 +160,8 @@ async fn an_older_database_is_brought_up_to_the_log_and_without_it_begins_anew()
     let challenge = phone.challenge(180);
     let (wrong, _) = phone.start_request("111222", &challenge);
     phone.start(wrong).await.unwrap();
+    // Of a page that nobody was named on, the log would hold nothing.
+    approval::address(&stage.running.app, &cancelled.id, Some(&SESSION), "anna.s").await.unwrap();
     approval::cancel(&stage.running.app, &cancelled.id, Some(&SESSION)).await.unwrap();
     let Stage { dir, config, running, .. } = stage;
     running.stop().await;

@@ -2,6 +2,7 @@
 
 mod activation;
 mod approval;
+mod approval_offline;
 mod approval_own;
 mod approval_told;
 mod approval_ways;

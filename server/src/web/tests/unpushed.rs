@@ -25,7 +25,8 @@ fn address(client: &str, more: &[(&str, &str)]) -> String {
 #[tokio::test]
 async fn a_client_with_a_secret_pushes_and_others_may_ask_for_a_plain_login() {
     let world = World::start().await;
-    let payment = json!([{ "type": "godkend_payment", "amount": "9999.00", "currency": "DKK", "payee": "Me" }]).to_string();
+    let payment =
+        json!([{ "type": "godkend_payment", "amount": "9999.00", "currency": "DKK", "payee": "Me" }]).to_string();
     let text = json!({ "reference_text": "SGVq" }).to_string();
     let forged: [&[(&str, &str)]; 4] = [
         &[("authorization_details", &payment)],
@@ -45,7 +46,8 @@ async fn a_client_with_a_secret_pushes_and_others_may_ask_for_a_plain_login() {
         refused(&address("shop", more), Method::GET).await;
     }
     // A form is no way around it.
-    let form = world.http.post(world.at("/authorize")).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let form =
+        world.http.post(world.at("/authorize")).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     let posted = world.send(form.body(address("bank", forged[0]).split_once('?').unwrap().1.to_owned())).await;
     assert_eq!(posted.query()["error"], "invalid_request");
 
@@ -67,7 +69,8 @@ async fn pushes_of_a_public_client_are_counted_by_source() {
     let world = World::start().await;
     let form = address("shop", &[]).split_once('?').unwrap().1.to_owned();
     let push = async || {
-        let request = world.http.post(world.at("/par")).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request =
+            world.http.post(world.at("/par")).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         world.send(request.body(form.clone())).await
     };
     let most = world.server.app.config.limits.logins_per_source_minute;
@@ -115,7 +118,8 @@ async fn a_wait_ends_when_the_return_is_needed() {
     let id = Id::from_base64(path.trim_start_matches("/login/")).unwrap();
     let app = world.server.app.clone();
     let mut entry = docs::get::<Transaction>(&*app.store, &id.0).await.unwrap().unwrap();
-    entry.doc.taken = Some(crate::records::Taken { device: Id::default(), binding: Binding::SameDevice });
+    entry.doc.taken =
+        Some(crate::records::Taken { device: random(&mut system_random()), binding: Binding::SameDevice });
     let mut changes = Changes::new();
     changes.update(&entry);
     entry.version = changes.commit(&*app.store).await.unwrap().versions.first().copied();
