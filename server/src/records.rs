@@ -544,7 +544,11 @@ mod tests {
 
     #[test]
     fn what_is_due_sorts_by_time() {
-        let due = |at, enrolment, waiting| EnrolmentDue { at, enrolment: godkend_protocol::bytes::Fixed([enrolment; 16]), waiting };
+        let due = |at, enrolment, waiting| EnrolmentDue {
+            at,
+            enrolment: godkend_protocol::bytes::Fixed([enrolment; 16]),
+            waiting,
+        };
         assert!(due(5, 255, true).id() < due(256, 0, false).id());
         assert_ne!(due(5, 1, true).id(), due(5, 1, false).id());
     }

@@ -143,7 +143,11 @@ async fn at_most_three_phones() {
     world.phone().await.activate(&world, &citizen, PIN).await;
     world.phone().await.activate(&world, &citizen, PIN).await;
     let (status, reply) = world
-        .desk(reqwest::Method::POST, &format!("citizens/{}/activations", citizen.id), Some(serde_json::json!({"form": "link"})))
+        .desk(
+            reqwest::Method::POST,
+            &format!("citizens/{}/activations", citizen.id),
+            Some(serde_json::json!({"form": "link"})),
+        )
         .await;
     assert_eq!((status, reply["error"].as_str()), (409, Some("device_limit")));
 }

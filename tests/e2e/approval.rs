@@ -218,10 +218,7 @@ async fn a_code_is_redeemed_once_and_by_its_own_client() {
 #[tokio::test]
 async fn the_magic_identities_act_by_themselves() {
     let world = World::new().await;
-    for (user_id, outcome, error) in [
-        ("magic-yes", "approves", None),
-        ("magic-no", "refuses", Some("access_denied")),
-    ] {
+    for (user_id, outcome, error) in [("magic-yes", "approves", None), ("magic-no", "refuses", Some("access_denied"))] {
         world.magic(user_id, outcome).await;
         let mut browser = world.login_page(&Ask::login()).await;
         browser.type_user_id(user_id).await;

@@ -142,7 +142,9 @@ async fn relying_parties_hear_what_is_wrong() {
         assert!(reply["error_description"].as_str().is_some_and(|text| text.len() > 10), "{reply}");
         let _ = error;
     }
-    for form in [vec![], vec![("grant_type", "password".to_owned())], vec![("grant_type", "authorization_code".to_owned())]] {
+    for form in
+        [vec![], vec![("grant_type", "password".to_owned())], vec![("grant_type", "authorization_code".to_owned())]]
+    {
         let (status, reply) = post("token", form, SECRET).await;
         assert_eq!(status, 400, "{reply}");
         assert!(reply["error"].is_string());

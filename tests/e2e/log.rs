@@ -97,3 +97,20 @@ async fn both_lost_is_a_new_epoch_that_begins_with_the_pin() {
     let view = phone.scan(&browser.qr().await).await.unwrap();
     phone.approve_with(&view, godkend_core::Approval::Biometric, false).await.unwrap();
 }
+
+#[tokio::test]
+async fn the_metrics_count_what_the_log_takes_in() {
+    let world = World::with(|options| options.metrics = Some(crate::support::world::loopback()), |_| {}).await;
+    let (_, phone) = world.person("eva-counts").await;
+    login(&world, &phone, PIN).await.unwrap();
+    assert!(matches!(login(&world, &phone, OTHER_PIN).await, Err(Failure::WrongPin(_))));
+    let expected = [("device_enrolled", 1), ("approval_approved", 2), ("pin_debited", 3), ("pin_cleared", 2)];
+    for _ in 0..100 {
+        let text = world.metrics().await;
+        if expected.iter().all(|(event, count)| text.contains(&format!("event=\"{event}\"}} {count}\n"))) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{}", world.metrics().await);
+}

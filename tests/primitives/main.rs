@@ -2,12 +2,7 @@
 //!
 //! Two sources: the Wycheproof sets (edge cases and attacks) and the vectors that the RFCs print, kept as JSON in
 //! `vectors/rfc`. A test that ran no case fails: each one prints how many it ran.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::as_conversions
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::as_conversions)]
 
 mod agreement;
 mod cbor;
@@ -39,9 +34,7 @@ fn cases(file: &Value) -> &[Value] {
 }
 
 fn text<'a>(case: &'a Value, field: &str) -> &'a str {
-    case[field]
-        .as_str()
-        .unwrap_or_else(|| panic!("no text field {field}"))
+    case[field].as_str().unwrap_or_else(|| panic!("no text field {field}"))
 }
 
 fn bytes(case: &Value, field: &str) -> Vec<u8> {
@@ -53,9 +46,7 @@ fn optional_bytes(case: &Value, field: &str) -> Option<Vec<u8>> {
 }
 
 fn number(case: &Value, field: &str) -> u64 {
-    case[field]
-        .as_u64()
-        .unwrap_or_else(|| panic!("no number field {field}"))
+    case[field].as_u64().unwrap_or_else(|| panic!("no number field {field}"))
 }
 
 /// Counts the cases of one test, tells them apart by outcome, and refuses to pass on none.
@@ -67,11 +58,7 @@ struct Tally {
 
 impl Tally {
     fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            accepted: Cell::new(0),
-            refused: Cell::new(0),
-        }
+        Self { name, accepted: Cell::new(0), refused: Cell::new(0) }
     }
 
     fn accepted(&self) {
@@ -84,29 +71,10 @@ impl Tally {
 
     /// At least `accepted` and `refused` cases ran: what the set held when the test was written.
     fn at_least(self, accepted: usize, refused: usize) {
-        println!(
-            "{}: {} accepted, {} refused",
-            self.name,
-            self.accepted.get(),
-            self.refused.get()
-        );
-        assert!(
-            self.accepted.get() >= accepted,
-            "{}: only {} accepted",
-            self.name,
-            self.accepted.get()
-        );
-        assert!(
-            self.refused.get() >= refused,
-            "{}: only {} refused",
-            self.name,
-            self.refused.get()
-        );
-        assert!(
-            self.accepted.get() + self.refused.get() > 0,
-            "{}: nothing ran",
-            self.name
-        );
+        println!("{}: {} accepted, {} refused", self.name, self.accepted.get(), self.refused.get());
+        assert!(self.accepted.get() >= accepted, "{}: only {} accepted", self.name, self.accepted.get());
+        assert!(self.refused.get() >= refused, "{}: only {} refused", self.name, self.refused.get());
+        assert!(self.accepted.get() + self.refused.get() > 0, "{}: nothing ran", self.name);
     }
 }
 
@@ -118,19 +86,12 @@ struct Replay {
 
 impl Replay {
     fn new(parts: &[&[u8]]) -> Self {
-        Self {
-            bytes: parts.concat(),
-            at: 0,
-        }
+        Self { bytes: parts.concat(), at: 0 }
     }
 
     fn take(&mut self, out: &mut [u8]) {
         let end = self.at + out.len();
-        assert!(
-            end <= self.bytes.len(),
-            "the replayed generator ran out: {end} of {}",
-            self.bytes.len()
-        );
+        assert!(end <= self.bytes.len(), "the replayed generator ran out: {end} of {}", self.bytes.len());
         out.copy_from_slice(&self.bytes[self.at..end]);
         self.at = end;
     }

@@ -15,12 +15,7 @@ fn rfc_4226_appendix_d() {
         let key = hmac::Key::new(hash("SHA1"), &bytes(&file, "key"));
         let tag = hmac::sign(&key, &number(case, "counter").to_be_bytes());
         assert_eq!(tag.as_ref(), bytes(case, "hmac"));
-        assert_eq!(
-            truncate(tag.as_ref(), 6),
-            text(case, "hotp"),
-            "counter {}",
-            number(case, "counter")
-        );
+        assert_eq!(truncate(tag.as_ref(), 6), text(case, "hotp"), "counter {}", number(case, "counter"));
         tally.accepted();
     }
     tally.at_least(10, 0);
@@ -32,16 +27,8 @@ fn rfc_6238_appendix_b() {
     let tally = Tally::new("TOTP");
     for case in cases(&file) {
         let step = number(case, "time") / number(&file, "step");
-        let tag = hmac::sign(
-            &hmac::Key::new(hash(text(case, "hash")), &bytes(case, "key")),
-            &step.to_be_bytes(),
-        );
-        assert_eq!(
-            truncate(tag.as_ref(), 8),
-            text(case, "totp"),
-            "time {}",
-            number(case, "time")
-        );
+        let tag = hmac::sign(&hmac::Key::new(hash(text(case, "hash")), &bytes(case, "key")), &step.to_be_bytes());
+        assert_eq!(truncate(tag.as_ref(), 8), text(case, "totp"), "time {}", number(case, "time"));
         tally.accepted();
     }
     tally.at_least(18, 0);
@@ -52,13 +39,7 @@ fn rfc_6287_appendix_c() {
     let file = vectors("ocra.json");
     let tally = Tally::new("OCRA");
     for case in cases(&file) {
-        assert_eq!(
-            ocra(case),
-            text(case, "ocra"),
-            "{} {}",
-            text(case, "suite"),
-            text(case, "question")
-        );
+        assert_eq!(ocra(case), text(case, "ocra"), "{} {}", text(case, "suite"), text(case, "question"));
         tally.accepted();
     }
     tally.at_least(70, 0);
@@ -70,10 +51,7 @@ fn ocra(case: &Value) -> String {
     let mut parts = suite.split(':').skip(1);
     let (function, data) = (parts.next().unwrap(), parts.next().unwrap());
     let mut function = function.split('-').skip(1);
-    let (hash_name, digits) = (
-        function.next().unwrap(),
-        function.next().unwrap().parse().unwrap(),
-    );
+    let (hash_name, digits) = (function.next().unwrap(), function.next().unwrap().parse().unwrap());
 
     let mut message = suite.as_bytes().to_vec();
     message.push(0);
@@ -96,24 +74,14 @@ fn ocra(case: &Value) -> String {
     if case.get("time_step").is_some() {
         message.extend(number(case, "time_step").to_be_bytes());
     }
-    truncate(
-        hmac::sign(
-            &hmac::Key::new(hash(hash_name), &bytes(case, "key")),
-            &message,
-        )
-        .as_ref(),
-        digits,
-    )
+    truncate(hmac::sign(&hmac::Key::new(hash(hash_name), &bytes(case, "key")), &message).as_ref(), digits)
 }
 
 /// RFC 4226, section 5.3.
 fn truncate(tag: &[u8], digits: usize) -> String {
     let at = usize::from(tag[tag.len() - 1] & 0x0f);
     let number = u32::from_be_bytes(tag[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
-    format!(
-        "{:0digits$}",
-        number % 10_u32.pow(digits.try_into().unwrap())
-    )
+    format!("{:0digits$}", number % 10_u32.pow(digits.try_into().unwrap()))
 }
 
 fn hash(name: &str) -> hmac::Algorithm {

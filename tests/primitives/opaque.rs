@@ -1,10 +1,9 @@
 //! RFC 9807, the P-256 vectors C.1.5, C.1.6 (real) and C.2.3 (fake), through opaque-ke's public API.
 
 use opaque_ke::{
-    CipherSuite, ClientLogin, ClientLoginFinishParameters, ClientRegistration,
-    ClientRegistrationFinishParameters, CredentialFinalization, CredentialRequest,
-    CredentialResponse, Identifiers, RegistrationRequest, RegistrationResponse, RegistrationUpload,
-    ServerLogin, ServerLoginParameters, ServerRegistration, ServerSetup,
+    CipherSuite, ClientLogin, ClientLoginFinishParameters, ClientRegistration, ClientRegistrationFinishParameters,
+    CredentialFinalization, CredentialRequest, CredentialResponse, Identifiers, RegistrationRequest,
+    RegistrationResponse, RegistrationUpload, ServerLogin, ServerLoginParameters, ServerRegistration, ServerSetup,
     key_exchange::tripledh::TripleDh, ksf::Identity,
 };
 use p256_013::NistP256;
@@ -49,19 +48,11 @@ fn rfc_9807_fake() {
             None,
             CredentialRequest::deserialize(&bytes(case, "KE1")).unwrap(),
             &bytes(case, "credential_identifier"),
-            ServerLoginParameters {
-                context: Some(&context),
-                identifiers: names.borrow(),
-            },
+            ServerLoginParameters { context: Some(&context), identifiers: names.borrow() },
         )
         .unwrap();
         assert!(rng.is_used_up());
-        assert_eq!(
-            answer.message.serialize().as_slice(),
-            bytes(case, "KE2"),
-            "{}",
-            text(case, "section")
-        );
+        assert_eq!(answer.message.serialize().as_slice(), bytes(case, "KE2"), "{}", text(case, "section"));
         tally.accepted();
     }
     tally.at_least(1, 0);
@@ -80,10 +71,7 @@ fn changed_messages_are_refused() {
         let started = ClientLogin::<Suite>::start(&mut client_randomness(case), &password).unwrap();
         let answer = CredentialResponse::deserialize(ke2).ok()?;
         let parameters = ClientLoginFinishParameters::new(Some(context), names.borrow(), None);
-        started
-            .state
-            .finish(&mut Replay::new(&[]), &password, answer, parameters)
-            .ok()
+        started.state.finish(&mut Replay::new(&[]), &password, answer, parameters).ok()
     };
     let ke2 = bytes(case, "KE2");
     assert!(finish(&ke2, &context).is_some());
@@ -95,10 +83,7 @@ fn changed_messages_are_refused() {
         tally.refused();
     }
     for length in 0..ke2.len() {
-        assert!(
-            CredentialResponse::<Suite>::deserialize(&ke2[..length]).is_err(),
-            "KE2 cut to {length}"
-        );
+        assert!(CredentialResponse::<Suite>::deserialize(&ke2[..length]).is_err(), "KE2 cut to {length}");
         tally.refused();
     }
 
@@ -109,13 +94,7 @@ fn changed_messages_are_refused() {
         let mut changed = ke3.clone();
         changed[at] ^= 1;
         let message = CredentialFinalization::deserialize(&changed).unwrap();
-        assert!(
-            state
-                .clone()
-                .finish(message, ServerLoginParameters::default())
-                .is_err(),
-            "byte {at} of KE3"
-        );
+        assert!(state.clone().finish(message, ServerLoginParameters::default()).is_err(), "byte {at} of KE3");
         tally.refused();
     }
     tally.at_least(0, 550);
@@ -136,10 +115,7 @@ fn bad_points_are_refused() {
         for point in [vec![0; 33], off_curve.clone()] {
             let mut changed = ke1.clone();
             changed[at..at + 33].copy_from_slice(&point);
-            assert!(
-                CredentialRequest::<Suite>::deserialize(&changed).is_err(),
-                "point at {at}"
-            );
+            assert!(CredentialRequest::<Suite>::deserialize(&changed).is_err(), "point at {at}");
         }
     }
     assert!(RegistrationRequest::<Suite>::deserialize(&off_curve).is_err());
@@ -148,36 +124,19 @@ fn bad_points_are_refused() {
 
 fn register(case: &Value, setup: &ServerSetup<Suite>, names: &Names) {
     let password = bytes(case, "password");
-    let mut rng = Replay::new(&[
-        &bytes(case, "blind_registration"),
-        &bytes(case, "envelope_nonce"),
-    ]);
+    let mut rng = Replay::new(&[&bytes(case, "blind_registration"), &bytes(case, "envelope_nonce")]);
     let started = ClientRegistration::<Suite>::start(&mut rng, &password).unwrap();
-    assert_eq!(
-        started.message.serialize().as_slice(),
-        bytes(case, "registration_request")
-    );
+    assert_eq!(started.message.serialize().as_slice(), bytes(case, "registration_request"));
 
     let request = RegistrationRequest::deserialize(&bytes(case, "registration_request")).unwrap();
-    let answered =
-        ServerRegistration::start(setup, request, &bytes(case, "credential_identifier")).unwrap();
-    assert_eq!(
-        answered.message.serialize().as_slice(),
-        bytes(case, "registration_response")
-    );
+    let answered = ServerRegistration::start(setup, request, &bytes(case, "credential_identifier")).unwrap();
+    assert_eq!(answered.message.serialize().as_slice(), bytes(case, "registration_response"));
 
-    let response =
-        RegistrationResponse::deserialize(&bytes(case, "registration_response")).unwrap();
+    let response = RegistrationResponse::deserialize(&bytes(case, "registration_response")).unwrap();
     let parameters = ClientRegistrationFinishParameters::new(names.borrow(), None);
-    let finished = started
-        .state
-        .finish(&mut rng, &password, response, parameters)
-        .unwrap();
+    let finished = started.state.finish(&mut rng, &password, response, parameters).unwrap();
     assert!(rng.is_used_up());
-    assert_eq!(
-        finished.message.serialize().as_slice(),
-        bytes(case, "registration_upload")
-    );
+    assert_eq!(finished.message.serialize().as_slice(), bytes(case, "registration_upload"));
     assert_eq!(finished.export_key.as_slice(), bytes(case, "export_key"));
 }
 
@@ -194,34 +153,17 @@ fn login(case: &Value, setup: &ServerSetup<Suite>, names: &Names) {
 
     let parameters = ClientLoginFinishParameters::new(Some(&context), names.borrow(), None);
     let answer = CredentialResponse::deserialize(&ke2).unwrap();
-    let finished = started
-        .state
-        .finish(&mut Replay::new(&[]), &password, answer, parameters)
-        .unwrap();
+    let finished = started.state.finish(&mut Replay::new(&[]), &password, answer, parameters).unwrap();
     assert_eq!(finished.message.serialize().as_slice(), bytes(case, "KE3"));
     assert_eq!(finished.session_key.as_slice(), bytes(case, "session_key"));
     assert_eq!(finished.export_key.as_slice(), bytes(case, "export_key"));
 
     let message = CredentialFinalization::deserialize(&bytes(case, "KE3")).unwrap();
-    let parameters = ServerLoginParameters {
-        context: Some(&context),
-        identifiers: names.borrow(),
-    };
-    assert_eq!(
-        state
-            .finish(message, parameters)
-            .unwrap()
-            .session_key
-            .as_slice(),
-        bytes(case, "session_key")
-    );
+    let parameters = ServerLoginParameters { context: Some(&context), identifiers: names.borrow() };
+    assert_eq!(state.finish(message, parameters).unwrap().session_key.as_slice(), bytes(case, "session_key"));
 }
 
-fn server_start(
-    case: &Value,
-    setup: &ServerSetup<Suite>,
-    names: &Names,
-) -> (Vec<u8>, ServerLogin<Suite>) {
+fn server_start(case: &Value, setup: &ServerSetup<Suite>, names: &Names) -> (Vec<u8>, ServerLogin<Suite>) {
     let context = bytes(case, "context");
     let upload = RegistrationUpload::deserialize(&bytes(case, "registration_upload")).unwrap();
     let mut rng = server_randomness(case, &[0; 32]);
@@ -231,10 +173,7 @@ fn server_start(
         Some(ServerRegistration::finish(upload)),
         CredentialRequest::deserialize(&bytes(case, "KE1")).unwrap(),
         &bytes(case, "credential_identifier"),
-        ServerLoginParameters {
-            context: Some(&context),
-            identifiers: names.borrow(),
-        },
+        ServerLoginParameters { context: Some(&context), identifiers: names.borrow() },
     )
     .unwrap();
     assert!(rng.is_used_up());
@@ -242,11 +181,7 @@ fn server_start(
 }
 
 fn client_randomness(case: &Value) -> Replay {
-    Replay::new(&[
-        &bytes(case, "blind_login"),
-        &bytes(case, "client_keyshare_seed"),
-        &bytes(case, "client_nonce"),
-    ])
+    Replay::new(&[&bytes(case, "blind_login"), &bytes(case, "client_keyshare_seed"), &bytes(case, "client_nonce")])
 }
 
 /// The server always draws the masking key of a fake record first, so that a real one takes as long.
@@ -261,17 +196,9 @@ fn server_randomness(case: &Value, fake_masking_key: &[u8]) -> Replay {
 
 /// The server's lasting secrets; `fake_key` names the public key that unknown users get.
 fn setup(case: &Value, fake_key: &str) -> ServerSetup<Suite> {
-    let parts = [
-        bytes(case, "oprf_seed"),
-        bytes(case, "server_private_key"),
-        bytes(case, fake_key),
-    ]
-    .concat();
+    let parts = [bytes(case, "oprf_seed"), bytes(case, "server_private_key"), bytes(case, fake_key)].concat();
     let setup = ServerSetup::<Suite>::deserialize(&parts).unwrap();
-    assert_eq!(
-        setup.keypair().public().serialize().as_slice(),
-        bytes(case, "server_public_key")
-    );
+    assert_eq!(setup.keypair().public().serialize().as_slice(), bytes(case, "server_public_key"));
     setup
 }
 
@@ -282,16 +209,10 @@ struct Names {
 
 impl Names {
     fn of(case: &Value) -> Self {
-        Self {
-            client: optional_bytes(case, "client_identity"),
-            server: optional_bytes(case, "server_identity"),
-        }
+        Self { client: optional_bytes(case, "client_identity"), server: optional_bytes(case, "server_identity") }
     }
 
     fn borrow(&self) -> Identifiers<'_> {
-        Identifiers {
-            client: self.client.as_deref(),
-            server: self.server.as_deref(),
-        }
+        Identifiers { client: self.client.as_deref(), server: self.server.as_deref() }
     }
 }

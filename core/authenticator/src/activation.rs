@@ -26,9 +26,7 @@ use crate::flow::Port;
 use crate::history::{HistoryEvent, HistoryLine};
 use crate::manage;
 use crate::request;
-use crate::state::{
-    Identity, IdentityId, LocalEnrolment, LocalKey, PendingActivation, SealedActivation,
-};
+use crate::state::{Identity, IdentityId, LocalEnrolment, LocalKey, PendingActivation, SealedActivation};
 use crate::trust::decode_reply;
 use crate::{answer, pin};
 
@@ -215,12 +213,7 @@ async fn settle(port: &Port) -> Result<Option<Outcome>, Failure> {
             device: reply.device,
             name: reply.identity_name.clone(),
             keys: pending.keys,
-            enrolment: Some(LocalEnrolment {
-                id: sealed.enrolment,
-                transcript,
-                stage: Stage::Digits,
-                reset: false,
-            }),
+            enrolment: Some(LocalEnrolment { id: sealed.enrolment, transcript, stage: Stage::Digits, reset: false }),
             ratchet: reply.ratchet.clone(),
             ratchet_count: 0,
             exchange: 0,
@@ -301,7 +294,8 @@ pub(crate) async fn status(port: &Port, identity: IdentityId, wait: u32) -> Resu
         }
     };
     let wait = wait.min(25);
-    let message = EnrolmentStatus { device, enrolment: enrolment.id, nonce: port.random(), known: enrolment.stage, wait };
+    let message =
+        EnrolmentStatus { device, enrolment: enrolment.id, nonce: port.random(), known: enrolment.stage, wait };
     let (message, _) = port.sign(identity, &message).await?;
     let stage = match port.post_as(identity, EnrolmentStatus::PATH, message, wait).await {
         Ok(reply) => decode_reply::<StageReply>(&reply)?.stage,

@@ -198,7 +198,9 @@ pub(crate) async fn settle(port: &Port, identity: IdentityId) -> Result<Option<A
         }
         Err(failure) if failure.is_passing() => Err(failure),
         // A server that cannot be trusted may have taken the answer: keep it.
-        Err(failure @ (Failure::Untrusted | Failure::ClockWrong | Failure::Storage | Failure::Cancelled)) => Err(failure),
+        Err(failure @ (Failure::Untrusted | Failure::ClockWrong | Failure::Storage | Failure::Cancelled)) => {
+            Err(failure)
+        }
         Err(failure) => {
             {
                 let mut shared = port.shared();

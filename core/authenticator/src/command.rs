@@ -361,4 +361,3 @@ impl core::fmt::Debug for HandedActivation {
         f.debug_struct("HandedActivation").field("link", &"[redacted]").field("expires", &self.expires).finish()
     }
 }
-

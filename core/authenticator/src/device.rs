@@ -53,11 +53,7 @@ pub(crate) async fn poll(port: &Port, identity: IdentityId, wait: u32) -> Result
 fn stored_token(port: &Port, identity: IdentityId) -> Option<Secret<32>> {
     let shared = port.shared();
     let now = shared.now.monotonic_ms;
-    shared
-        .poll_tokens
-        .iter()
-        .find(|(of, _, until)| *of == identity && now < *until)
-        .map(|(_, token, _)| token.clone())
+    shared.poll_tokens.iter().find(|(of, _, until)| *of == identity && now < *until).map(|(_, token, _)| token.clone())
 }
 
 async fn open_poll(port: &Port, identity: IdentityId) -> Result<(Secret<32>, VersionPolicy), Failure> {
@@ -78,8 +74,7 @@ fn known(port: &Port, identity: IdentityId, wait: u32) -> Vec<Id> {
         return Vec::new();
     }
     let shared = port.shared();
-    let mut known: Vec<Id> =
-        shared.known.iter().filter(|(of, _)| *of == identity).map(|(_, id)| *id).collect();
+    let mut known: Vec<Id> = shared.known.iter().filter(|(of, _)| *of == identity).map(|(_, id)| *id).collect();
     known.sort_unstable();
     known
 }

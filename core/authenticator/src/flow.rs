@@ -244,10 +244,7 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    pub(crate) fn new(
-        port: Port,
-        future: impl Future<Output = Result<Outcome, Failure>> + Send + 'static,
-    ) -> Self {
+    pub(crate) fn new(port: Port, future: impl Future<Output = Result<Outcome, Failure>> + Send + 'static) -> Self {
         Self { port, future: Box::pin(future) }
     }
 

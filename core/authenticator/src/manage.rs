@@ -7,9 +7,7 @@ use godkend_protocol::messages::activation::{DigitsReply, TypedDigits, attestati
 use godkend_protocol::messages::approval::{AnswerReply, Manage, OperationData};
 use godkend_protocol::messages::device::DeviceState;
 use godkend_protocol::messages::pin::PinContext;
-use godkend_protocol::types::{
-    ALG_ECDH_ES, ALG_ES256, Decision, DeviceKey, KeyPurpose, Operation, SecurityLevel,
-};
+use godkend_protocol::types::{ALG_ECDH_ES, ALG_ES256, Decision, DeviceKey, KeyPurpose, Operation, SecurityLevel};
 
 use crate::answer::{self, Extras};
 use crate::command::{Approval, HandedActivation, KeyStatus, Outcome, Pin};
@@ -146,12 +144,7 @@ pub(crate) async fn finish_enrolment(port: &Port, identity: IdentityId, pin: Pin
     finish(port, &shown, Approval::Pin(pin), Extras { change: Change::FinishEnrolment, ..Extras::none() }).await
 }
 
-async fn simple(
-    port: &Port,
-    identity: IdentityId,
-    operation: Operation,
-    with: Approval,
-) -> Result<Outcome, Failure> {
+async fn simple(port: &Port, identity: IdentityId, operation: Operation, with: Approval) -> Result<Outcome, Failure> {
     let _busy = port.lock(Some(identity))?;
     let shown = begin(port, identity, operation).await?;
     finish(port, &shown, with, Extras::none()).await?;

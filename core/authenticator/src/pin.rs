@@ -39,8 +39,7 @@ pub(crate) async fn prove(
     pin: &Pin,
 ) -> Result<Try, Failure> {
     let password = password(port, identity, pin).await?;
-    let (trying, ke1) =
-        port.with_rng(|rng| Trying::start(rng, password)).map_err(|_| Failure::NotSupported)?;
+    let (trying, ke1) = port.with_rng(|rng| Trying::start(rng, password)).map_err(|_| Failure::NotSupported)?;
     let (device, exchange) = {
         let mut shared = port.shared();
         let identity = shared.state.identity_mut(identity)?;
@@ -81,9 +80,8 @@ pub(crate) async fn register(
     let (message, _) = port.sign(identity, &PinRegister { device, context, request, nonce }).await?;
     let reply = port.post_as(identity, PinRegister::PATH, message, 0).await?;
     let answered: PinRegistered = decode_reply(&reply)?;
-    let registered = port
-        .with_rng(|rng| registering.finish(rng, &answered.response.0))
-        .map_err(|_| Failure::Untrusted)?;
+    let registered =
+        port.with_rng(|rng| registering.finish(rng, &answered.response.0)).map_err(|_| Failure::Untrusted)?;
     let secret = opaque::pin_key(&registered.export_key);
     let pin_key = crypto::p256_public(&secret).ok_or(Failure::NotSupported)?;
     let enrol = PinEnrol { device, context, seed: answered.seed, upload: registered.upload, pin_key };

@@ -50,8 +50,7 @@ impl Port {
 
     /// Fetches the key set; an older one than before is refused.
     pub(crate) async fn fetch_key_set(&self, root: &Root) -> Result<KeySet, Failure> {
-        let request =
-            Request { url: root.url.clone(), path: "keys", body: Vec::new(), tls_pins: Vec::new(), wait: 0 };
+        let request = Request { url: root.url.clone(), path: "keys", body: Vec::new(), tls_pins: Vec::new(), wait: 0 };
         let bytes = self.send(request).await?;
         let fingerprint = root.fingerprint();
         let set = {
@@ -241,8 +240,9 @@ fn verify_checkpoint(set: &KeySet, root: &Root, note: &str) -> Option<LogPositio
     let verified = unverified
         .verify(&required, |body, hash, signature| match (Some(hash) == pq_hash, pq) {
             (true, Some(key)) => pq_verify(&key.0, body, signature),
-            _ => Signature::from_slice(signature)
-                .is_some_and(|signature| crypto::verify_es256(public, body, &signature)),
+            _ => {
+                Signature::from_slice(signature).is_some_and(|signature| crypto::verify_es256(public, body, &signature))
+            }
         })
         .ok()?;
     (verified.environment == root.environment).then_some(LogPosition {

@@ -6,11 +6,11 @@ mod session;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Form, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::Router;
 use serde::Deserialize;
 
 use provider::{Asked, Payment, Provider, ProviderError};

@@ -12,10 +12,10 @@ use openidconnect::core::{
     CoreRevocationErrorResponse, CoreSubjectIdentifierType, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AuthenticationContextClass, AuthorizationCode, Client,
-    ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest,
-    HttpResponse, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier,
-    ProviderMetadata, RedirectUrl, StandardErrorResponse, StandardTokenResponse, TokenResponse as _,
+    AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AuthenticationContextClass, AuthorizationCode,
+    Client, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet,
+    HttpRequest, HttpResponse, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
+    PkceCodeVerifier, ProviderMetadata, RedirectUrl, StandardErrorResponse, StandardTokenResponse, TokenResponse as _,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -176,7 +176,13 @@ type Metadata = ProviderMetadata<
 >;
 
 type Tokens = StandardTokenResponse<
-    IdTokenFields<Claims, EmptyExtraTokenFields, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>,
+    IdTokenFields<
+        Claims,
+        EmptyExtraTokenFields,
+        CoreGenderClaim,
+        CoreJweContentEncryptionAlgorithm,
+        CoreJwsSigningAlgorithm,
+    >,
     CoreTokenType,
 >;
 
@@ -260,7 +266,10 @@ impl Provider {
         let (whole, state, nonce) = request.url();
         let request_uri = self.push(known, whole.query().unwrap_or_default()).await?;
         let mut address = known.authorize.clone();
-        address.query_pairs_mut().append_pair("client_id", &self.settings.client_id).append_pair("request_uri", &request_uri);
+        address
+            .query_pairs_mut()
+            .append_pair("client_id", &self.settings.client_id)
+            .append_pair("request_uri", &request_uri);
         Ok((address.into(), Pending { asked, state, nonce, verifier }))
     }
 
@@ -338,8 +347,9 @@ impl Provider {
         let redirect = RedirectUrl::new(format!("{}/callback", self.settings.url))
             .map_err(|error| ProviderError::Settings(error.to_string()))?;
         let secret = self.settings.client_secret.clone().map(ClientSecret::new);
-        let client = OidcClient::from_provider_metadata(metadata, ClientId::new(self.settings.client_id.clone()), secret)
-            .set_redirect_uri(redirect);
+        let client =
+            OidcClient::from_provider_metadata(metadata, ClientId::new(self.settings.client_id.clone()), secret)
+                .set_redirect_uri(redirect);
         Ok(Known { client, authorize, push })
     }
 
@@ -447,7 +457,11 @@ mod tests {
     #[test]
     fn amounts_are_written_as_the_server_reads_them() {
         for (typed, read) in [
-            ("1.250,50", "1250.50"), ("1250,5", "1250.50"), ("1250", "1250.00"), ("1250.05", "1250.05"), (" 7 ", "7.00"),
+            ("1.250,50", "1250.50"),
+            ("1250,5", "1250.50"),
+            ("1250", "1250.00"),
+            ("1250.05", "1250.05"),
+            (" 7 ", "7.00"),
         ] {
             assert_eq!(payment(typed).normalised().amount, read);
         }

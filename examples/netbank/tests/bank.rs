@@ -1,5 +1,12 @@
 //! The bank against a real identity server, over TLS with the server's own certificate. A magic identity is the phone.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that goes wrong ends, and reads the clock"
+)]
 #![allow(missing_docs)]
 
 use std::collections::BTreeMap;
@@ -54,9 +61,10 @@ impl Browser {
             let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
             self.cookies.insert((host.clone(), name.to_owned()), value.to_owned());
         }
-        let location = reply.headers().get(header::LOCATION).map(|location| {
-            url.join(location.to_str().unwrap()).unwrap().to_string()
-        });
+        let location = reply
+            .headers()
+            .get(header::LOCATION)
+            .map(|location| url.join(location.to_str().unwrap()).unwrap().to_string());
         Page { status: reply.status().as_u16(), location, text: reply.text().await.unwrap() }
     }
 
@@ -115,7 +123,8 @@ async fn log_in(browser: &mut Browser, bank: &str, user_id: &str) -> (String, Pa
     let login = browser.get(&authorize).await.location.unwrap();
     assert!(browser.get(&login).await.text.contains("Log på Netbanken"));
     let body = format!(r#"{{"user_id":"{user_id}"}}"#);
-    let request = browser.http.post(format!("{login}/user-id")).header(header::CONTENT_TYPE, "application/json").body(body);
+    let request =
+        browser.http.post(format!("{login}/user-id")).header(header::CONTENT_TYPE, "application/json").body(body);
     let numbered = browser.go(request).await;
     assert_eq!(numbered.status, 200, "{}", numbered.text);
     let back = browser.get(&format!("{login}/finish")).await.location.unwrap();
@@ -154,8 +163,11 @@ async fn a_customer_signs_in_and_a_refusal_signs_nobody_in() {
 
     // A payment asks for High, bound to amount and payee; the page shows them.
     let form = "amount=1.250,50&currency=DKK&payee=Bager+S%C3%B8rensen&account=1234+0001234567";
-    let request =
-        browser.http.post(format!("{url}/pay")).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+    let request = browser
+        .http
+        .post(format!("{url}/pay"))
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(form);
     let sent = browser.go(request).await;
     let login = browser.get(&sent.location.unwrap()).await.location.unwrap();
     let page = browser.get(&login).await.text;

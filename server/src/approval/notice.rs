@@ -115,9 +115,9 @@ fn sentence(device: &Device, enrolment: &Enrolment, language: &str) -> String {
         (EnrolmentKind::Activation, false) => ("er aktiveret.", "was activated."),
     };
     if language == "en" {
-        format!("{model}: {english} Not you? Refuse it and remove the phone.")
+        format!("{model}: {english} Not you? Refuse, and remove it.")
     } else {
-        format!("{model}: {danish} Ikke dig? Afvis, og fjern telefonen.")
+        format!("{model}: {danish} Ikke dig? Afvis og fjern den.")
     }
 }
 
@@ -160,7 +160,10 @@ mod tests {
         let waiting = enrolment(EnrolmentKind::Activation, other, Some(9));
         assert_eq!(sentence(&new, &waiting, "da"), "Fairphone");
         let reset = enrolment(EnrolmentKind::PinReset, desk(), None);
-        assert_eq!(sentence(&new, &reset, "en"), "Fairphone: new PIN after proofing again. Not you? Refuse it and remove the phone.");
+        assert_eq!(
+            sentence(&new, &reset, "en"),
+            "Fairphone: new PIN after proofing again. Not you? Refuse, and remove it."
+        );
         let by_desk = enrolment(EnrolmentKind::Activation, desk(), None);
         assert!(sentence(&new, &by_desk, "da").contains("ved en skranke"));
         new.info.model = "x".repeat(200);

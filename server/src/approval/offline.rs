@@ -25,9 +25,7 @@ use crate::docs::{self, Changes, retry};
 use crate::error::ApiError;
 use crate::history::{self, About};
 use crate::phone::request;
-use crate::records::{
-    Account, Device, Document, Entry, HistoryLine, OfflineState, OfflineTries, Outcome, Transaction,
-};
+use crate::records::{Account, Device, Document, Entry, HistoryLine, OfflineState, OfflineTries, Outcome, Transaction};
 use crate::store::Kind;
 
 /// Tries of an offline code.

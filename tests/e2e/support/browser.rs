@@ -31,8 +31,7 @@ impl Browser {
     }
 
     async fn send(&mut self, method: Method, url: &str, body: Option<Value>) -> (StatusCode, Option<String>, String) {
-        let cookies =
-            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+        let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
         let mut request = self.http.request(method, url).header(COOKIE, cookies);
         if let Some(body) = body {
             request = request.json(&body);

@@ -1,7 +1,7 @@
 //! A phone with software keys, and the person who holds it.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use godkend_client::clock::{Clock, SystemClock};
@@ -117,7 +117,13 @@ impl Phone {
 
     /// The same phone after its app was closed and opened, with a clock that is wrong by so many seconds.
     pub(crate) async fn reopened_with_clock(self, wrong_by: i64) -> Self {
-        let client = open_with_clock(&self.config, &self.store, &self.keys, WrongClock { clock: SystemClock::start(), wrong_by }).await;
+        let client = open_with_clock(
+            &self.config,
+            &self.store,
+            &self.keys,
+            WrongClock { clock: SystemClock::start(), wrong_by },
+        )
+        .await;
         Self { client, ..self }
     }
 

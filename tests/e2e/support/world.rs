@@ -127,8 +127,7 @@ impl World {
 
     /// One request to the desk's interface.
     pub(crate) async fn desk(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let mut request =
-            self.http.request(method, format!("{}/admin/v1/{path}", self.url)).bearer_auth(&self.token);
+        let mut request = self.http.request(method, format!("{}/admin/v1/{path}", self.url)).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(&body);
         }

@@ -114,7 +114,10 @@ async fn every_other_phone_is_told_and_a_refusal_alerts_but_blocks_nobody() {
     assert_eq!(count(&app, &account, "notice_refused").await, 1);
     let lines = docs::list::<HistoryLine>(&*app.store, &account.0, 256).await.unwrap();
     let line = lines.into_iter().find(|line| line.doc.event == "notice_refused").unwrap().doc;
-    assert_eq!((line.device, &line.details["alert"], &line.details["reported"]), (Some(third.device), &json!(true), &json!(true)));
+    assert_eq!(
+        (line.device, &line.details["alert"], &line.details["reported"]),
+        (Some(third.device), &json!(true), &json!(true))
+    );
     for phone in [&first, &second, &third] {
         assert_eq!(device(&app, &phone.device).await.state, DeviceState::Active);
     }

@@ -12,8 +12,8 @@ use godkend_protocol::messages::approval::{
 use godkend_protocol::messages::offline::OfflineChallenge;
 use godkend_protocol::types::{Binding, Decision, Level};
 
-use super::approval_offline::offline_key;
 use super::approval::{PIN, active, answer, fetch, new, scanned, send};
+use super::approval_offline::offline_key;
 use super::*;
 use crate::approval::{self, Start, State};
 use crate::docs;
