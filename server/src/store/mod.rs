@@ -1,7 +1,7 @@
 //! The document store: records with versions, changed all together or not at all.
 //!
 //! All domain logic is plain Rust over [`Store`]; a database has to offer these few operations and nothing else, and
-//! shows that it does by passing [`suite::run_suite`]. Every decision that must hold under races is a condition in a
+//! shows that it does by passing the suite in `suite.rs`. Every decision that must hold under races is a condition in a
 //! [`Batch`]: read, decide, commit with the versions that were read, and on [`CommitError::Conflict`] start over.
 
 pub mod sqlite;

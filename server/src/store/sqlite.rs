@@ -1,7 +1,7 @@
 //! The store on one SQLite file: nothing to install.
 //!
 //! WAL with `synchronous=FULL`. One task owns the only writing connection and commits many callers' batches in one
-//! transaction ([`writer`]); a few connections read beside it.
+//! transaction (see `writer.rs`); a few connections read beside it.
 
 #[path = "writer.rs"]
 mod writer;

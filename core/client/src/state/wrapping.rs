@@ -30,7 +30,7 @@ impl std::fmt::Debug for Passphrase {
 }
 
 /// How a new profile's key is to be kept. An existing profile goes on as it was made, whatever is asked here; what
-/// contradicts it is [`StoreError::OtherMethod`].
+/// contradicts it is [`StoreError::OtherMethod`](super::StoreError::OtherMethod).
 #[derive(Clone, Debug, Default)]
 pub enum Wrapping {
     /// In the operating system's key store; if none answers, under the passphrase given; without one, in a key file
