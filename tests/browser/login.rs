@@ -22,10 +22,14 @@ async fn a_scanned_code_signs_in_at_the_bank() {
     assert!(!scene.chrome.shows("#scan").await, "nothing is left to scan");
     phone.approve(&view, PIN).await.unwrap();
     scene.signed_in("anna-berg Testesen", "scanned_qr").await;
-    // The login page is over, and no page to come back to.
+    // The login page is over, and no page to come back to. (Where Chromium goes instead depends on its own rules for
+    // pages that nobody clicked on.)
     scene.chrome.script("history.back()").await;
-    scene.chrome.until_shown("#name").await;
-    scene.chrome.until_at(&scene.bank).await;
+    for _ in 0..20 {
+        let url = scene.chrome.url().await;
+        assert!(!url.contains("/login/"), "{url}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

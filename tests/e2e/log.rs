@@ -114,3 +114,26 @@ async fn the_metrics_count_what_the_log_takes_in() {
     }
     panic!("{}", world.metrics().await);
 }
+
+#[tokio::test]
+async fn evidence_says_what_was_shown_and_one_changed_byte_ends_it() {
+    let world = World::new().await;
+    let (_, phone) = world.person("finn-evidence").await;
+    let mut browser = world.login_page(&Ask::login()).await;
+    let view = phone.scan(&browser.qr().await).await.unwrap();
+    phone.approve(&view, PIN).await.unwrap();
+    let claims = browser.signed_in().await;
+    let id = claims["mitid.transaction_id"].as_str().unwrap();
+    let file = world.evidence(id).await;
+    // With nothing but the file and the root.
+    let shown = godkend_server::evidence::verify(&file, &world.root).unwrap();
+    let text = shown.to_string();
+    assert!(text.contains("netbank") && text.contains("Log på Netbank"), "{text}");
+    for place in (0..file.len()).step_by(97) {
+        let mut changed = file.clone();
+        changed[place] ^= 1;
+        assert!(godkend_server::evidence::verify(&changed, &world.root).is_err(), "byte {place}");
+    }
+    let other = World::new().await;
+    assert!(godkend_server::evidence::verify(&file, &other.root).is_err(), "another root");
+}

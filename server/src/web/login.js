@@ -13,6 +13,8 @@
   let connected = true;
   let over = false;
   let cancelling = false;
+  let leftAt = -Infinity;
+  addEventListener('beforeunload', () => { leftAt = performance.now(); });
 
   const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -30,7 +32,12 @@
   const leave = (path, after) => {
     if (!over) {
       over = true;
-      setTimeout(() => location.replace(path), after || 0);
+      const go = () => {
+        // On its way elsewhere already, as to the return of a same-device login: going on now would stop that.
+        if (performance.now() - leftAt < 3000) setTimeout(go, 500);
+        else location.replace(path);
+      };
+      setTimeout(go, after || 0);
     }
   };
 

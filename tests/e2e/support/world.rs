@@ -119,6 +119,14 @@ impl World {
         self.start().await;
     }
 
+    /// The evidence of a transaction, as a desk exports it.
+    pub(crate) async fn evidence(&self, transaction: &str) -> Vec<u8> {
+        let url = format!("{}/admin/v1/evidence/{transaction}", self.url);
+        let response = self.http.get(url).bearer_auth(&self.token).send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        response.bytes().await.unwrap().to_vec()
+    }
+
     /// The metrics, as Prometheus reads them.
     pub(crate) async fn metrics(&self) -> String {
         let address = self.running.as_ref().unwrap().metrics_addr.unwrap();

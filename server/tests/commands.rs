@@ -1,0 +1,120 @@
+//! The server's own commands, run as an operator runs them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that goes wrong ends")]
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+fn godkend_server(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_godkend-server"));
+    command.args(arguments);
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    godkend_server(arguments).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// A running server that is ended with its test.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Makes a test environment in `dir`; the path of its configuration.
+fn init(dir: &Path, port: u16) -> String {
+    let (address, url) = (format!("127.0.0.1:{port}"), format!("https://localhost:{port}"));
+    let folder = dir.to_str().unwrap();
+    let made = run(&["init", "--test", "--dir", folder, "--listen", &address, "--url", &url]);
+    assert!(made.status.success(), "{}", said(&made));
+    format!("{folder}/godkend.toml")
+}
+
+fn serve(config: &str) -> Served {
+    let child = godkend_server(&["serve", "--config", config])
+        .env("GODKEND_METRICS_LISTEN", "")
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let served = Served(child);
+    for _ in 0..200 {
+        if run(&["desk", "--config", config, "list"]).status.success() {
+            return served;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("the server never answered");
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn from_an_empty_folder_to_a_log_that_verifies_and_one_that_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = init(dir.path(), free_port());
+    let again = run(&["init", "--test", "--dir", dir.path().to_str().unwrap()]);
+    assert!(!again.status.success() && said(&again).contains("exists already"), "{}", said(&again));
+    let checked = run(&["check", "--config", &config]);
+    assert!(checked.status.success(), "{}", said(&checked));
+
+    let served = serve(&config);
+    for user_id in ["anna-desk", "bo-desk"] {
+        let desk = ["desk", "--config", &config, "create"];
+        let person = ["--name", "Anna Andersen", "--user-id", user_id, "--born", "1990-05-17"];
+        let created = run(&[&desk[..], &person[..]].concat());
+        assert!(created.status.success(), "{}", said(&created));
+    }
+    let handed = run(&["desk", "--config", &config, "activate", "anna-desk"]);
+    assert!(said(&handed).contains("godkend://activate/1?"), "{}", said(&handed));
+    let unknown = run(&["desk", "--config", &config, "show", "nobody-here"]);
+    assert!(!unknown.status.success(), "{}", said(&unknown));
+    std::thread::sleep(Duration::from_secs(1));
+    drop(served);
+
+    let verified = run(&["log", "verify", "--config", &config]);
+    assert!(verified.status.success(), "{}", said(&verified));
+    assert!(said(&verified).contains("entries         3"), "{}", said(&verified));
+    // One byte of one entry, changed on the disk.
+    let entries = dir.path().join("data/log/entries");
+    let mut bytes = std::fs::read(&entries).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&entries, bytes).unwrap();
+    let verified = run(&["log", "verify", "--config", &config]);
+    assert!(!verified.status.success(), "{}", said(&verified));
+}
+
+#[test]
+fn wrong_input_ends_with_a_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = init(dir.path(), free_port());
+    let file = dir.path().join("evidence");
+    std::fs::write(&file, b"no evidence").unwrap();
+    let root = dir.path().join("data/root.json");
+    let refused = run(&["evidence", "verify", file.to_str().unwrap(), "--root", root.to_str().unwrap()]);
+    assert!(!refused.status.success(), "{}", said(&refused));
+    for (wrong, setting) in [("[pin]\ntries_per_round = 0\n", "pin.tries_per_round"), ("[nothing]\na = 1\n", "nothing")]
+    {
+        let text = std::fs::read_to_string(&config).unwrap();
+        let broken = dir.path().join("broken.toml");
+        std::fs::write(&broken, format!("{wrong}\n{}", text.replace("[pin]", "[pin_before]"))).unwrap();
+        let checked = run(&["check", "--config", broken.to_str().unwrap()]);
+        assert!(!checked.status.success() && said(&checked).contains(setting), "{}", said(&checked));
+    }
+    for arguments in [&["check", "--config", "/nowhere/godkend.toml"][..], &["keys"], &["nonsense"], &[]] {
+        let ended = run(arguments);
+        assert!(!ended.status.success() && said(&ended).len() > 20, "{arguments:?}: {}", said(&ended));
+    }
+}
