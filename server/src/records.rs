@@ -176,7 +176,7 @@ pub struct CodeIndex {
 /// A phone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Device {
-    /// OPAQUE's credential identifier.
+    /// Random; in every request and challenge of the phone's.
     pub id: Id,
     /// Whose it is.
     pub account: Id,

@@ -200,14 +200,15 @@ impl ServerSecrets {
         ServerSetup::deserialize(bytes).map(Self).map_err(|_| OpaqueError::Malformed)
     }
 
-    /// Answers a registration request; the credential identifier is the device.
+    /// Answers a registration request. The credential identifier is never the same for two registrations of one device:
+    /// a registration evaluates the same function as a try, without a debit.
     ///
     /// # Errors
     /// [`OpaqueError::Malformed`].
-    pub fn register(&self, request: &[u8], device: &Id) -> Result<Blob, OpaqueError> {
+    pub fn register(&self, request: &[u8], credential: &Id) -> Result<Blob, OpaqueError> {
         let request = read(request, RegistrationRequest::<Pin>::deserialize, |m| m.serialize().to_vec())?;
         let started =
-            ServerRegistration::<Pin>::start(&self.0, request, &device.0).map_err(|_| OpaqueError::Malformed)?;
+            ServerRegistration::<Pin>::start(&self.0, request, &credential.0).map_err(|_| OpaqueError::Malformed)?;
         Ok(Blob(started.message.serialize().to_vec()))
     }
 
@@ -220,7 +221,7 @@ impl ServerSecrets {
         rng: &mut dyn rand_core::CryptoRng,
         record: &[u8],
         ke1: &[u8],
-        device: &Id,
+        credential: &Id,
         context: &Hash32,
     ) -> Result<StartedTry, OpaqueError> {
         let record = read(record, ServerRegistration::<Pin>::deserialize, |m| m.serialize().to_vec())?;
@@ -230,7 +231,7 @@ impl ServerSecrets {
             &self.0,
             Some(record),
             ke1,
-            &device.0,
+            &credential.0,
             ServerLoginParameters { context: Some(&context.0), identifiers: opaque_ke::Identifiers::default() },
         )
         .map_err(|_| OpaqueError::Malformed)?;

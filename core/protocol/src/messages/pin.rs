@@ -33,7 +33,7 @@ pub enum PinContext {
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[cbor(map)]
 pub struct PinRegister {
-    /// The device: OPAQUE's credential identifier.
+    /// The device.
     #[n(3)]
     pub device: Id,
     /// What it is registered in.
