@@ -3,7 +3,7 @@
 use godkend_protocol::codes::Code;
 
 use crate::scene::Scene;
-use crate::support::phone::code;
+use godkend_tests::phone::code;
 
 #[tokio::test]
 async fn a_wrong_code_blocks_nothing_and_the_right_one_the_phone() {
@@ -17,7 +17,7 @@ async fn a_wrong_code_blocks_nothing_and_the_right_one_the_phone() {
     chrome.click("main button").await;
     chrome.until_text("#problem", "Spærrekoden passer ikke.").await;
     let mut other = scene.world.browser();
-    other.open(&scene.world, &crate::support::Ask::login()).await;
+    other.open(&scene.world, &godkend_tests::Ask::login()).await;
     assert!(phone.scan(&other.qr().await).await.is_ok(), "it is not blocked");
 
     chrome.click("a[lang=en]").await;
@@ -25,6 +25,6 @@ async fn a_wrong_code_blocks_nothing_and_the_right_one_the_phone() {
     chrome.write("#code", &block_code.to_lowercase()).await;
     chrome.click("main button").await;
     chrome.until_text("#done", "The phone is blocked. It can no longer approve anything. (Testfon 3)").await;
-    other.open(&scene.world, &crate::support::Ask::login()).await;
+    other.open(&scene.world, &godkend_tests::Ask::login()).await;
     assert_eq!(code(phone.scan(&other.qr().await).await), Some(Code::DeviceBlocked));
 }

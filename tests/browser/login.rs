@@ -5,7 +5,7 @@ use godkend_protocol::types::Binding;
 
 use crate::chrome::until;
 use crate::scene::Scene;
-use crate::support::phone::{PIN, code, with_pin};
+use godkend_tests::phone::{PIN, code, with_pin};
 
 #[tokio::test]
 async fn a_scanned_code_signs_in_at_the_bank() {

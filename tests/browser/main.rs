@@ -4,10 +4,6 @@
 //! clicked, texts are read as they are displayed. The phone is the client with software keys, as in the other stories.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[allow(dead_code, reason = "the other stories use all of it")]
-#[path = "../e2e/support/mod.rs"]
-mod support;
-
 mod camera;
 mod chrome;
 mod scene;

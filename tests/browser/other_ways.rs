@@ -4,7 +4,7 @@ use godkend_core::{Approval, Command, Outcome};
 use godkend_protocol::types::Binding;
 
 use crate::scene::Scene;
-use crate::support::phone::PIN;
+use godkend_tests::phone::PIN;
 
 #[tokio::test]
 async fn a_typed_user_id_shows_a_number_for_the_app() {

@@ -1,8 +1,8 @@
 //! What holds for the login page whatever is asked: its languages, its policy, its size, its patience.
 
 use crate::scene::Scene;
-use crate::support::Ask;
-use crate::support::phone::PIN;
+use godkend_tests::Ask;
+use godkend_tests::phone::PIN;
 
 #[tokio::test]
 async fn english_where_the_bank_asks_for_it() {

@@ -3,7 +3,7 @@
 use godkend_protocol::types::Level;
 
 use crate::scene::Scene;
-use crate::support::phone::PIN;
+use godkend_tests::phone::PIN;
 
 #[tokio::test]
 async fn amount_and_payee_stand_on_the_page_the_phone_and_the_receipt() {

@@ -10,9 +10,9 @@ use tokio::net::TcpListener;
 
 use crate::camera;
 use crate::chrome::{Chrome, until};
-use crate::support::phone::code;
-use crate::support::world::CLIENT_SECRET;
-use crate::support::{Ask, Phone, World, bank};
+use godkend_tests::phone::code;
+use godkend_tests::world::CLIENT_SECRET;
+use godkend_tests::{Ask, Phone, World, bank};
 
 /// A scene.
 pub(crate) struct Scene {

@@ -6,8 +6,8 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 
 use crate::chrome::Chrome;
 use crate::scene::Scene;
-use crate::support::Ask;
-use crate::support::phone::PIN;
+use godkend_tests::Ask;
+use godkend_tests::phone::PIN;
 
 /// The largest picture that belongs into a repository, in bytes.
 const MOST: usize = 80_000;

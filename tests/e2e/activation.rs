@@ -5,8 +5,8 @@ use godkend_protocol::codes::Code;
 use godkend_protocol::formats::digits::PinError;
 use godkend_protocol::messages::activation::Stage;
 
-use crate::support::phone::{PIN, code};
-use crate::support::{Ask, World};
+use godkend_tests::phone::{PIN, code};
+use godkend_tests::{Ask, World};
 
 #[tokio::test]
 async fn by_link_and_by_code() {

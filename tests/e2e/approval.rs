@@ -4,9 +4,9 @@ use godkend_core::{Approval, Command, Failure, HistoryEvent};
 use godkend_protocol::codes::Code;
 use godkend_protocol::types::{Action, Binding, Factor, Level};
 
-use crate::support::bank::Bank;
-use crate::support::phone::{PIN, code};
-use crate::support::{Ask, World};
+use godkend_tests::bank::Bank;
+use godkend_tests::phone::{PIN, code};
+use godkend_tests::{Ask, World};
 
 #[tokio::test]
 async fn a_login_is_scanned_approved_and_signed() {

@@ -5,8 +5,8 @@ use godkend_protocol::messages::ErrorReply;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::phone::PIN;
-use crate::support::{Ask, World};
+use godkend_tests::phone::PIN;
+use godkend_tests::{Ask, World};
 
 const PHONE_PATHS: [&str; 15] = [
     "activation/open",

@@ -3,11 +3,11 @@
 use godkend_core::Command;
 use godkend_protocol::types::Binding;
 
-use crate::support::phone::{PIN, with_pin};
-use crate::support::{Ask, Phone, World};
+use godkend_tests::phone::{PIN, with_pin};
+use godkend_tests::{Ask, Phone, World};
 
 /// A browser that the person has chosen to remember.
-async fn remembered(world: &World, phone: &Phone) -> crate::support::browser::Browser {
+async fn remembered(world: &World, phone: &Phone) -> godkend_tests::browser::Browser {
     let mut browser = world.login_page(&Ask::login()).await;
     let view = phone.scan(&browser.qr().await).await.unwrap();
     assert!(view.may_remember);

@@ -8,8 +8,8 @@ use godkend_protocol::types::{Action, Factor, KeyPurpose, Suite};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::phone::{Finger, PIN, Phone, code, with_pin};
-use crate::support::{Ask, World};
+use godkend_tests::phone::{Finger, PIN, Phone, code, with_pin};
+use godkend_tests::{Ask, World};
 
 async fn login(world: &World, phone: &Phone, with: Approval) -> Result<(), Failure> {
     let mut browser = world.login_page(&Ask::login()).await;

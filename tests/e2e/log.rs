@@ -3,8 +3,8 @@
 use godkend_core::Failure;
 use godkend_protocol::codes::Code;
 
-use crate::support::phone::{OTHER_PIN, PIN, code};
-use crate::support::{Ask, Phone, World};
+use godkend_tests::phone::{OTHER_PIN, PIN, code};
+use godkend_tests::{Ask, Phone, World};
 
 async fn login(world: &World, phone: &Phone, pin: &str) -> Result<(), Failure> {
     let mut browser = world.login_page(&Ask::login()).await;
@@ -100,7 +100,7 @@ async fn both_lost_is_a_new_epoch_that_begins_with_the_pin() {
 
 #[tokio::test]
 async fn the_metrics_count_what_the_log_takes_in() {
-    let world = World::with(|options| options.metrics = Some(crate::support::world::loopback()), |_| {}).await;
+    let world = World::with(|options| options.metrics = Some(godkend_tests::world::loopback()), |_| {}).await;
     let (_, phone) = world.person("eva-counts").await;
     login(&world, &phone, PIN).await.unwrap();
     assert!(matches!(login(&world, &phone, OTHER_PIN).await, Err(Failure::WrongPin(_))));

@@ -3,8 +3,8 @@
 use godkend_core::{Approval, Command, Failure, HistoryEvent, Outcome};
 use godkend_protocol::types::Binding;
 
-use crate::support::phone::with_pin;
-use crate::support::{Ask, Phone, World};
+use godkend_tests::phone::with_pin;
+use godkend_tests::{Ask, Phone, World};
 
 async fn offline_code(phone: &Phone, text: &str, with: Approval) -> Result<String, Failure> {
     let view = phone.scan(text).await?;

@@ -6,8 +6,8 @@ use godkend_protocol::messages::activation::Stage;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::phone::{OTHER_PIN, PIN, Phone, code};
-use crate::support::{Ask, World};
+use godkend_tests::phone::{OTHER_PIN, PIN, Phone, code};
+use godkend_tests::{Ask, World};
 
 async fn login(world: &World, phone: &Phone, pin: &str) -> Result<(), Failure> {
     let mut browser = world.login_page(&Ask::login()).await;

@@ -4,8 +4,8 @@ use godkend_core::Failure;
 use godkend_protocol::codes::Code;
 use godkend_protocol::types::Suite;
 
-use crate::support::phone::{PIN, code};
-use crate::support::{Ask, Phone, World};
+use godkend_tests::phone::{PIN, code};
+use godkend_tests::{Ask, Phone, World};
 
 async fn login(world: &World, phone: &Phone) -> Result<(), Failure> {
     let mut browser = world.login_page(&Ask::login()).await;

@@ -6,41 +6,41 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::world::{CLIENT_SECRET, World};
+use crate::world::{CLIENT_SECRET, World};
 
 /// What a relying party asks for.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
-    pub(crate) client: &'static str,
-    pub(crate) level: &'static str,
-    pub(crate) text: Option<&'static str>,
-    pub(crate) payment: Option<Value>,
-    pub(crate) language: Option<&'static str>,
+pub struct Ask {
+    pub client: &'static str,
+    pub level: &'static str,
+    pub text: Option<&'static str>,
+    pub payment: Option<Value>,
+    pub language: Option<&'static str>,
 }
 
 impl Ask {
     /// A login at the bank, at Substantial.
-    pub(crate) fn login() -> Self {
+    pub fn login() -> Self {
         Self { client: "netbank", level: "Substantial", text: Some("Log på Netbank"), payment: None, language: None }
     }
 
-    pub(crate) fn at(mut self, level: &'static str) -> Self {
+    pub fn at(mut self, level: &'static str) -> Self {
         self.level = level;
         self
     }
 
-    pub(crate) fn from(mut self, client: &'static str) -> Self {
+    pub fn from(mut self, client: &'static str) -> Self {
         self.client = client;
         self
     }
 
     /// A payment.
-    pub(crate) fn payment(amount: &str, payee: &str) -> Self {
+    pub fn payment(amount: &str, payee: &str) -> Self {
         let payment = json!({ "type": "godkend_payment", "amount": amount, "currency": "DKK", "payee": payee });
         Self { text: None, payment: Some(payment), level: "High", ..Self::login() }
     }
 
-    pub(crate) fn parameters(&self) -> Vec<(&'static str, String)> {
+    pub fn parameters(&self) -> Vec<(&'static str, String)> {
         let mut parameters = vec![
             ("response_type", "code".to_owned()),
             ("client_id", self.client.to_owned()),
@@ -71,14 +71,14 @@ fn challenge(verifier: &str) -> String {
 }
 
 /// The claims of a token whose signature, issuer, audience and nonce were right.
-pub(crate) type Claims = Value;
+pub type Claims = Value;
 
 /// One login, seen from the bank.
-pub(crate) struct Bank {
+pub struct Bank {
     http: reqwest::Client,
     url: String,
     client: &'static str,
-    pub(crate) authorize_url: String,
+    pub authorize_url: String,
 }
 
 fn http() -> reqwest::Client {
@@ -87,7 +87,7 @@ fn http() -> reqwest::Client {
 
 impl Bank {
     /// Pushes an authorization request.
-    pub(crate) async fn push(world: &World, ask: &Ask) -> Self {
+    pub async fn push(world: &World, ask: &Ask) -> Self {
         let bank = Self { http: http(), url: world.url.clone(), client: ask.client, authorize_url: String::new() };
         let (status, reply) = bank.post("par", &ask.parameters()).await;
         assert_eq!(status, 201, "{reply}");
@@ -98,7 +98,7 @@ impl Bank {
     }
 
     /// Starts a login without a browser; the reply of the CIBA endpoint.
-    pub(crate) async fn ciba(world: &World, ask: &Ask, user_id: &str) -> (Self, Value) {
+    pub async fn ciba(world: &World, ask: &Ask, user_id: &str) -> (Self, Value) {
         let bank = Self { http: http(), url: world.url.clone(), client: ask.client, authorize_url: String::new() };
         let mut parameters: Vec<_> = ask
             .parameters()
@@ -112,13 +112,13 @@ impl Bank {
     }
 
     /// Polls the token endpoint once.
-    pub(crate) async fn ciba_token(&self, auth_req_id: &str) -> (u16, Value) {
+    pub async fn ciba_token(&self, auth_req_id: &str) -> (u16, Value) {
         let grant = "urn:openid:params:grant-type:ciba".to_owned();
         self.post("token", &[("grant_type", grant), ("auth_req_id", auth_req_id.to_owned())]).await
     }
 
     /// Redeems the code of a finished login and verifies the token.
-    pub(crate) async fn redeem(&self, answer: &BTreeMap<String, String>) -> Result<Claims, String> {
+    pub async fn redeem(&self, answer: &BTreeMap<String, String>) -> Result<Claims, String> {
         if answer.get("state").map(String::as_str) != Some("the state") {
             return Err("another state".to_owned());
         }
@@ -134,7 +134,7 @@ impl Bank {
         if claims["nonce"] == "the nonce" { Ok(claims) } else { Err("another nonce".to_owned()) }
     }
 
-    pub(crate) async fn redeem_code(&self, code: &str) -> (u16, Value) {
+    pub async fn redeem_code(&self, code: &str) -> (u16, Value) {
         let form = [
             ("grant_type", "authorization_code".to_owned()),
             ("code", code.to_owned()),
@@ -145,7 +145,7 @@ impl Bank {
     }
 
     /// Verifies an ID token under the published keys.
-    pub(crate) async fn verify(&self, token: &str) -> Result<Claims, String> {
+    pub async fn verify(&self, token: &str) -> Result<Claims, String> {
         let keys: Value = self.http.get(format!("{}/jwks", self.url)).send().await.unwrap().json().await.unwrap();
         let (signed, signature) = token.rsplit_once('.').ok_or("not a token")?;
         let (head, body) = signed.split_once('.').ok_or("not a token")?;

@@ -12,18 +12,18 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::bank::Ask;
-use super::browser::Browser;
-use super::phone::Phone;
+use crate::bank::Ask;
+use crate::browser::Browser;
+use crate::phone::Phone;
 
 /// The client secret of every relying party in these stories.
-pub(crate) const CLIENT_SECRET: &str = "a secret of thirty-two bytes or more, for tests";
+pub const CLIENT_SECRET: &str = "a secret of thirty-two bytes or more, for tests";
 
 /// A server, its files and its desk.
-pub(crate) struct World {
-    pub(crate) dir: TempDir,
-    pub(crate) root: Root,
-    pub(crate) url: String,
+pub struct World {
+    pub dir: TempDir,
+    pub root: Root,
+    pub url: String,
     token: String,
     listener: Option<std::net::TcpListener>,
     running: Option<Running>,
@@ -32,18 +32,18 @@ pub(crate) struct World {
 
 /// Somebody at the desk.
 #[derive(Clone, Debug)]
-pub(crate) struct Citizen {
-    pub(crate) id: String,
+pub struct Citizen {
+    pub id: String,
 }
 
 impl World {
     /// A test environment with the bank `netbank` and the public body `borger`.
-    pub(crate) async fn new() -> Self {
+    pub async fn new() -> Self {
         Self::with(|_| {}, |_| {}).await
     }
 
     /// The same, with other options or another configuration.
-    pub(crate) async fn with(options: impl FnOnce(&mut InitOptions), change: impl FnOnce(&mut String)) -> Self {
+    pub async fn with(options: impl FnOnce(&mut InitOptions), change: impl FnOnce(&mut String)) -> Self {
         // Two servers in one test process must not meet on a port: the operating system gives one, and it is kept in
         // the configuration so that a restarted server is found where it was.
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -76,17 +76,17 @@ impl World {
     }
 
     /// Where the server keeps its database, log and secrets.
-    pub(crate) fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         Config::load(&self.config_file(), std::iter::empty()).unwrap().data_dir()
     }
 
     /// Starts the server again after [`Self::stop`].
-    pub(crate) async fn start(&mut self) {
+    pub async fn start(&mut self) {
         self.start_with(StartOptions::default()).await;
     }
 
     /// Starts it as an operator does after database and log were lost.
-    pub(crate) async fn start_new_epoch(&mut self) {
+    pub async fn start_new_epoch(&mut self) {
         self.start_with(StartOptions { new_epoch: true }).await;
     }
 
@@ -108,19 +108,19 @@ impl World {
     }
 
     /// Stops the server as SIGTERM does.
-    pub(crate) async fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             running.stop().await;
         }
     }
 
-    pub(crate) async fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         self.stop().await;
         self.start().await;
     }
 
     /// The evidence of a transaction, as a desk exports it.
-    pub(crate) async fn evidence(&self, transaction: &str) -> Vec<u8> {
+    pub async fn evidence(&self, transaction: &str) -> Vec<u8> {
         let url = format!("{}/admin/v1/evidence/{transaction}", self.url);
         let response = self.http.get(url).bearer_auth(&self.token).send().await.unwrap();
         assert_eq!(response.status().as_u16(), 200);
@@ -128,13 +128,13 @@ impl World {
     }
 
     /// The metrics, as Prometheus reads them.
-    pub(crate) async fn metrics(&self) -> String {
+    pub async fn metrics(&self) -> String {
         let address = self.running.as_ref().unwrap().metrics_addr.unwrap();
         self.http.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap()
     }
 
     /// One request to the desk's interface.
-    pub(crate) async fn desk(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub async fn desk(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let mut request = self.http.request(method, format!("{}/admin/v1/{path}", self.url)).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(&body);
@@ -152,11 +152,11 @@ impl World {
     }
 
     /// A person whose identity was proofed at High.
-    pub(crate) async fn citizen(&self, user_id: &str) -> Citizen {
+    pub async fn citizen(&self, user_id: &str) -> Citizen {
         self.citizen_at(user_id, "high").await
     }
 
-    pub(crate) async fn citizen_at(&self, user_id: &str, level: &str) -> Citizen {
+    pub async fn citizen_at(&self, user_id: &str, level: &str) -> Citizen {
         let body = json!({
             "name": format!("{user_id} Testesen"), "user_id": user_id, "date_of_birth": "1985-03-17",
             "cpr": "1703850003", "identity_level": level,
@@ -166,7 +166,7 @@ impl World {
     }
 
     /// A test identity whose outcome is fixed.
-    pub(crate) async fn magic(&self, user_id: &str, outcome: &str) -> Citizen {
+    pub async fn magic(&self, user_id: &str, outcome: &str) -> Citizen {
         let body = json!({
             "name": "Magic Testesen", "user_id": user_id, "date_of_birth": "1990-01-01",
             "identity_level": "high", "magic": outcome,
@@ -176,7 +176,7 @@ impl World {
     }
 
     /// Hands out an activation: its id, and the text of its link or code.
-    pub(crate) async fn hand_out(&self, citizen: &Citizen, form: &str) -> (String, String) {
+    pub async fn hand_out(&self, citizen: &Citizen, form: &str) -> (String, String) {
         let path = format!("citizens/{}/activations", citizen.id);
         let reply = self.desk_ok(Method::POST, &path, Some(json!({ "form": form, "by": "test desk" }))).await;
         let text = reply["text"].as_str().expect("a link or a code");
@@ -184,46 +184,46 @@ impl World {
     }
 
     /// Types the phone's digits at the desk.
-    pub(crate) async fn digits(&self, activation: &str, digits: &str) -> (u16, Value) {
+    pub async fn digits(&self, activation: &str, digits: &str) -> (u16, Value) {
         self.desk(Method::POST, &format!("activations/{activation}/digits"), Some(json!({ "digits": digits }))).await
     }
 
     /// Moves the server's clock.
-    pub(crate) async fn advance(&self, seconds: i64) {
+    pub async fn advance(&self, seconds: i64) {
         self.desk_ok(Method::POST, "clock", Some(json!({ "advance_seconds": seconds }))).await;
     }
 
     /// What the server's history of a person says, newest last.
-    pub(crate) async fn history(&self, citizen: &Citizen) -> Vec<String> {
+    pub async fn history(&self, citizen: &Citizen) -> Vec<String> {
         let reply = self.desk_ok(Method::GET, &format!("citizens/{}/history", citizen.id), None).await;
         reply["history"].as_array().unwrap().iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect()
     }
 
-    pub(crate) async fn devices(&self, citizen: &Citizen) -> Vec<Value> {
+    pub async fn devices(&self, citizen: &Citizen) -> Vec<Value> {
         let reply = self.desk_ok(Method::GET, &format!("citizens/{}/devices", citizen.id), None).await;
         reply["devices"].as_array().unwrap().clone()
     }
 
     /// A new phone with software keys.
-    pub(crate) async fn phone(&self) -> Phone {
+    pub async fn phone(&self) -> Phone {
         Phone::new(self.root.clone(), vec![Suite::P256]).await
     }
 
     /// A citizen with a phone whose PIN is 139 074 and has approved once.
-    pub(crate) async fn person(&self, user_id: &str) -> (Citizen, Phone) {
+    pub async fn person(&self, user_id: &str) -> (Citizen, Phone) {
         let citizen = self.citizen(user_id).await;
         let phone = self.phone().await;
-        phone.activate(self, &citizen, super::phone::PIN).await;
+        phone.activate(self, &citizen, crate::phone::PIN).await;
         (citizen, phone)
     }
 
     /// A browser that has never been here.
-    pub(crate) fn browser(&self) -> Browser {
+    pub fn browser(&self) -> Browser {
         Browser::new(self)
     }
 
     /// A browser on the login page of a request.
-    pub(crate) async fn login_page(&self, ask: &Ask) -> Browser {
+    pub async fn login_page(&self, ask: &Ask) -> Browser {
         let mut browser = self.browser();
         browser.open(self, ask).await;
         browser
@@ -243,17 +243,17 @@ fn relying_parties() -> String {
         .concat()
 }
 
-pub(crate) fn rng() -> impl rand_core::CryptoRng {
+pub fn rng() -> impl rand_core::CryptoRng {
     godkend_server::ops::random::system()
 }
 
-pub(crate) fn unix_now() -> i64 {
+pub fn unix_now() -> i64 {
     #[allow(clippy::disallowed_methods, reason = "a test's edge")]
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(now.as_secs()).unwrap()
 }
 
 /// Any free port of this machine.
-pub(crate) fn loopback() -> std::net::SocketAddr {
+pub fn loopback() -> std::net::SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
 }

@@ -19,27 +19,27 @@ use godkend_protocol::messages::device::Overview;
 use godkend_protocol::types::{DeviceInfo, SecurityLevel, Suite};
 use zeroize::Zeroizing;
 
-use super::world::{Citizen, World};
+use crate::world::{Citizen, World};
 
 /// The PIN of everyone in these stories.
-pub(crate) const PIN: &str = "139074";
+pub const PIN: &str = "139074";
 /// Another one.
-pub(crate) const OTHER_PIN: &str = "580263";
+pub const OTHER_PIN: &str = "580263";
 
 /// What the sensor will say next.
 #[derive(Clone, Default)]
-pub(crate) struct Finger(Arc<AtomicU8>);
+pub struct Finger(Arc<AtomicU8>);
 
 impl Finger {
-    pub(crate) fn cancels(&self) {
+    pub fn cancels(&self) {
         self.0.store(1, Ordering::SeqCst);
     }
 
-    pub(crate) fn is_locked_out(&self) {
+    pub fn is_locked_out(&self) {
         self.0.store(2, Ordering::SeqCst);
     }
 
-    pub(crate) fn matches(&self) {
+    pub fn matches(&self) {
         self.0.store(0, Ordering::SeqCst);
     }
 }
@@ -57,14 +57,14 @@ impl BiometricPrompt for Finger {
 
 /// A store whose content a thief can take and a restore can put back.
 #[derive(Default)]
-pub(crate) struct Shelf(Mutex<Option<Vec<u8>>>);
+pub struct Shelf(Mutex<Option<Vec<u8>>>);
 
 impl Shelf {
-    pub(crate) fn holding(content: Vec<u8>) -> Self {
+    pub fn holding(content: Vec<u8>) -> Self {
         Self(Mutex::new(Some(content)))
     }
 
-    pub(crate) fn content(&self) -> Vec<u8> {
+    pub fn content(&self) -> Vec<u8> {
         self.0.lock().unwrap().clone().unwrap()
     }
 }
@@ -82,22 +82,22 @@ impl StateStore for Shelf {
 
 /// A phone.
 #[derive(Clone)]
-pub(crate) struct Phone {
-    pub(crate) client: Client,
-    pub(crate) keys: Arc<SoftwareKeys>,
-    pub(crate) store: Arc<Shelf>,
-    pub(crate) finger: Finger,
+pub struct Phone {
+    pub client: Client,
+    pub keys: Arc<SoftwareKeys>,
+    pub store: Arc<Shelf>,
+    pub finger: Finger,
     config: Config,
 }
 
 impl Phone {
-    pub(crate) async fn new(root: Root, suites: Vec<Suite>) -> Self {
+    pub async fn new(root: Root, suites: Vec<Suite>) -> Self {
         let finger = Finger::default();
         let persona = Persona::with_biometrics(finger.clone());
         Self::with(root, suites, persona, finger).await
     }
 
-    pub(crate) async fn with(root: Root, suites: Vec<Suite>, persona: Persona, finger: Finger) -> Self {
+    pub async fn with(root: Root, suites: Vec<Suite>, persona: Persona, finger: Finger) -> Self {
         let config = Config {
             roots: vec![root],
             info: DeviceInfo {
@@ -116,7 +116,7 @@ impl Phone {
     }
 
     /// The same phone after its app was closed and opened, with a clock that is wrong by so many seconds.
-    pub(crate) async fn reopened_with_clock(self, wrong_by: i64) -> Self {
+    pub async fn reopened_with_clock(self, wrong_by: i64) -> Self {
         let client = open_with_clock(
             &self.config,
             &self.store,
@@ -128,7 +128,7 @@ impl Phone {
     }
 
     /// The same phone after its app was closed and opened.
-    pub(crate) async fn reopened(self) -> Self {
+    pub async fn reopened(self) -> Self {
         let Self { client, keys, store, finger, config } = self;
         drop(client);
         let client = open(&config, &store, &keys).await;
@@ -136,7 +136,7 @@ impl Phone {
     }
 
     /// A second copy of the app with the same keys and what is stored now.
-    pub(crate) async fn cloned(&self) -> Self {
+    pub async fn cloned(&self) -> Self {
         let keys = Arc::new(SoftwareKeys::in_memory(Entropy::system(), Persona::with_biometrics(self.finger.clone())));
         keys.import(&self.keys.export()).unwrap();
         let store = Arc::new(Shelf::holding(self.store.content()));
@@ -144,12 +144,12 @@ impl Phone {
         Self { client, keys, store, finger: self.finger.clone(), config: self.config.clone() }
     }
 
-    pub(crate) async fn run(&self, command: Command) -> Result<Outcome, Failure> {
+    pub async fn run(&self, command: Command) -> Result<Outcome, Failure> {
         self.client.run(command).await
     }
 
     /// Scans or types an activation; the identity and the eight digits.
-    pub(crate) async fn begin_activation(&self, text: &str) -> Result<(IdentityId, String), Failure> {
+    pub async fn begin_activation(&self, text: &str) -> Result<(IdentityId, String), Failure> {
         match self.run(Command::Activate { text: text.to_owned(), environment: None }).await? {
             Outcome::Digits { identity, digits } => Ok((identity, digits)),
             other => panic!("{other:?}"),
@@ -157,7 +157,7 @@ impl Phone {
     }
 
     /// From the desk's link to an active phone.
-    pub(crate) async fn activate(&self, world: &World, citizen: &Citizen, pin: &str) -> IdentityId {
+    pub async fn activate(&self, world: &World, citizen: &Citizen, pin: &str) -> IdentityId {
         let (activation, link) = world.hand_out(citizen, "link").await;
         let (identity, digits) = self.begin_activation(&link).await.unwrap();
         let (status, reply) = world.digits(&activation, &digits).await;
@@ -166,7 +166,7 @@ impl Phone {
         identity
     }
 
-    pub(crate) async fn choose_pin(&self, identity: IdentityId, pin: &str) -> Result<Stage, Failure> {
+    pub async fn choose_pin(&self, identity: IdentityId, pin: &str) -> Result<Stage, Failure> {
         let pin = Pin::new(pin).unwrap();
         match self.run(Command::ChoosePin { identity: Some(identity), pin }).await? {
             Outcome::Stage(stage) => Ok(stage),
@@ -174,48 +174,48 @@ impl Phone {
         }
     }
 
-    pub(crate) async fn stage(&self) -> Stage {
+    pub async fn stage(&self) -> Stage {
         match self.run(Command::Enrolment { identity: None, wait: 0 }).await.unwrap() {
             Outcome::Stage(stage) => stage,
             other => panic!("{other:?}"),
         }
     }
 
-    pub(crate) async fn scan(&self, text: &str) -> Result<RequestView, Failure> {
+    pub async fn scan(&self, text: &str) -> Result<RequestView, Failure> {
         self.request(Command::Scan { identity: None, text: text.to_owned() }).await
     }
 
-    pub(crate) async fn open_link(&self, text: &str) -> Result<RequestView, Failure> {
+    pub async fn open_link(&self, text: &str) -> Result<RequestView, Failure> {
         self.request(Command::OpenLink { identity: None, text: text.to_owned() }).await
     }
 
-    pub(crate) async fn type_number(&self, number: &str) -> Result<RequestView, Failure> {
+    pub async fn type_number(&self, number: &str) -> Result<RequestView, Failure> {
         self.request(Command::TypeNumber { identity: None, number: number.to_owned() }).await
     }
 
-    pub(crate) async fn open(&self, waiting: &WaitingRequest) -> Result<RequestView, Failure> {
+    pub async fn open(&self, waiting: &WaitingRequest) -> Result<RequestView, Failure> {
         self.request(Command::Open { identity: None, id: waiting.id }).await
     }
 
-    pub(crate) async fn request(&self, command: Command) -> Result<RequestView, Failure> {
+    pub async fn request(&self, command: Command) -> Result<RequestView, Failure> {
         match self.run(command).await? {
             Outcome::Request(view) => Ok(*view),
             other => panic!("{other:?}"),
         }
     }
 
-    pub(crate) async fn waiting(&self) -> Vec<WaitingRequest> {
+    pub async fn waiting(&self) -> Vec<WaitingRequest> {
         match self.run(Command::Poll { identity: None, wait: 0 }).await.unwrap() {
             Outcome::Waiting { requests, .. } => requests,
             other => panic!("{other:?}"),
         }
     }
 
-    pub(crate) async fn approve(&self, view: &RequestView, pin: &str) -> Result<Option<String>, Failure> {
+    pub async fn approve(&self, view: &RequestView, pin: &str) -> Result<Option<String>, Failure> {
         self.approve_with(view, with_pin(pin), false).await
     }
 
-    pub(crate) async fn approve_with(
+    pub async fn approve_with(
         &self,
         view: &RequestView,
         with: Approval,
@@ -227,27 +227,27 @@ impl Phone {
         }
     }
 
-    pub(crate) async fn deny(&self, view: &RequestView) -> Result<(), Failure> {
+    pub async fn deny(&self, view: &RequestView) -> Result<(), Failure> {
         self.run(Command::Deny { request: view.id }).await.map(|_| ())
     }
 
-    pub(crate) async fn report(&self, view: &RequestView) -> Result<(), Failure> {
+    pub async fn report(&self, view: &RequestView) -> Result<(), Failure> {
         self.run(Command::ReportFraud { request: view.id }).await.map(|_| ())
     }
 
-    pub(crate) async fn biometrics_on(&self) -> Result<(), Failure> {
+    pub async fn biometrics_on(&self) -> Result<(), Failure> {
         let pin = Pin::new(PIN).unwrap();
         self.run(Command::EnableBiometrics { identity: None, pin }).await.map(|_| ())
     }
 
-    pub(crate) async fn overview(&self) -> Overview {
+    pub async fn overview(&self) -> Overview {
         match self.run(Command::Overview { identity: None }).await.unwrap() {
             Outcome::Overview(overview) => *overview,
             other => panic!("{other:?}"),
         }
     }
 
-    pub(crate) fn events(&self) -> Vec<HistoryEvent> {
+    pub fn events(&self) -> Vec<HistoryEvent> {
         self.client.history(None).unwrap().into_iter().map(|line| line.event).collect()
     }
 }
@@ -283,12 +283,12 @@ async fn open_with_clock(
     Client::open_in(parts, Surroundings { clock: Arc::new(clock), entropy: Entropy::system() }).await.unwrap()
 }
 
-pub(crate) fn with_pin(pin: &str) -> Approval {
+pub fn with_pin(pin: &str) -> Approval {
     Approval::Pin(Pin::new(pin).unwrap())
 }
 
 /// The server's code, if a refusal has one.
-pub(crate) fn code<T>(result: Result<T, Failure>) -> Option<Code> {
+pub fn code<T>(result: Result<T, Failure>) -> Option<Code> {
     match result {
         Err(Failure::Refused { code, .. }) => Some(code),
         _ => None,

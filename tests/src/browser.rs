@@ -6,20 +6,20 @@ use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::bank::{Ask, Bank, Claims};
-use super::world::World;
+use crate::bank::{Ask, Bank, Claims};
+use crate::world::World;
 
 /// A browser.
-pub(crate) struct Browser {
+pub struct Browser {
     http: reqwest::Client,
     url: String,
-    pub(crate) cookies: BTreeMap<String, String>,
+    pub cookies: BTreeMap<String, String>,
     login: String,
     bank: Option<Bank>,
 }
 
 impl Browser {
-    pub(crate) fn new(world: &World) -> Self {
+    pub fn new(world: &World) -> Self {
         let http = reqwest::Client::builder()
             .tls_danger_accept_invalid_certs(true)
             .redirect(reqwest::redirect::Policy::none())
@@ -52,7 +52,7 @@ impl Browser {
     }
 
     /// Goes from the bank to the login page.
-    pub(crate) async fn open(&mut self, world: &World, ask: &Ask) {
+    pub async fn open(&mut self, world: &World, ask: &Ask) {
         let bank = Bank::push(world, ask).await;
         let (status, location, body) = self.send(Method::GET, &bank.authorize_url.clone(), None).await;
         let location = location.unwrap_or_else(|| panic!("no login page: {status} {body}"));
@@ -64,18 +64,18 @@ impl Browser {
     }
 
     /// Asks the login page's own endpoint something; the status and the answer.
-    pub(crate) async fn ask(&mut self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub async fn ask(&mut self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let url = format!("{}/{path}", self.login);
         let (status, _, text) = self.send(method, &url, body).await;
         (status.as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
-    pub(crate) async fn state(&mut self) -> Value {
+    pub async fn state(&mut self) -> Value {
         self.ask(Method::GET, "state", None).await.1
     }
 
     /// The text of the QR code that the page shows now.
-    pub(crate) async fn qr(&mut self) -> String {
+    pub async fn qr(&mut self) -> String {
         let (status, reply) = self.ask(Method::GET, "frames", None).await;
         assert_eq!(status, 200, "{reply}");
         let second = reply["now_ms"].as_i64().unwrap() / 1000;
@@ -84,40 +84,40 @@ impl Browser {
         now["text"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) async fn same_device_link(&mut self) -> String {
+    pub async fn same_device_link(&mut self) -> String {
         self.state().await["same_device_link"].as_str().expect("a link").to_owned()
     }
 
     /// Types a user id; the number that the page shows.
-    pub(crate) async fn type_user_id(&mut self, user_id: &str) -> String {
+    pub async fn type_user_id(&mut self, user_id: &str) -> String {
         let (status, reply) = self.ask(Method::POST, "user-id", Some(json!({ "user_id": user_id }))).await;
         assert_eq!(status, 200, "{reply}");
         reply["number"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) async fn offline_qr(&mut self, user_id: &str) -> String {
+    pub async fn offline_qr(&mut self, user_id: &str) -> String {
         let (status, reply) = self.ask(Method::POST, "offline", Some(json!({ "user_id": user_id }))).await;
         assert_eq!(status, 200, "{reply}");
         reply["text"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) async fn type_offline_code(&mut self, code: &str) -> (u16, Value) {
+    pub async fn type_offline_code(&mut self, code: &str) -> (u16, Value) {
         self.ask(Method::POST, "offline-code", Some(json!({ "code": code }))).await
     }
 
-    pub(crate) async fn cancel(&mut self) {
+    pub async fn cancel(&mut self) {
         let (status, reply) = self.ask(Method::POST, "cancel", Some(json!({}))).await;
         assert_eq!(status, 200, "{reply}");
     }
 
     /// Follows a link of the app's back to the page.
-    pub(crate) async fn follow(&mut self, url: &str) -> (u16, Option<String>) {
+    pub async fn follow(&mut self, url: &str) -> (u16, Option<String>) {
         let (status, location, _) = self.send(Method::GET, url, None).await;
         (status.as_u16(), location)
     }
 
     /// What the page sends back to the bank: the parameters of the redirect.
-    pub(crate) async fn finish(&mut self) -> BTreeMap<String, String> {
+    pub async fn finish(&mut self) -> BTreeMap<String, String> {
         let url = format!("{}/finish", self.login);
         let (status, location, body) = self.send(Method::GET, &url, None).await;
         let location = location.unwrap_or_else(|| panic!("not finished: {status} {body}"));
@@ -126,25 +126,25 @@ impl Browser {
     }
 
     /// Goes back to the bank, which redeems the code and verifies the token.
-    pub(crate) async fn signed_in(&mut self) -> Claims {
+    pub async fn signed_in(&mut self) -> Claims {
         let answer = self.finish().await;
         self.bank.as_ref().unwrap().redeem(&answer).await.unwrap_or_else(|error| panic!("no token: {error} {answer:?}"))
     }
 
     /// The bank of this login.
-    pub(crate) fn bank(&self) -> &Bank {
+    pub fn bank(&self) -> &Bank {
         self.bank.as_ref().unwrap()
     }
 
     /// Any page of the server.
-    pub(crate) async fn get(&mut self, path: &str) -> (u16, String) {
+    pub async fn get(&mut self, path: &str) -> (u16, String) {
         let url = format!("{}{path}", self.url);
         let (status, _, body) = self.send(Method::GET, &url, None).await;
         (status.as_u16(), body)
     }
 
     /// A plain form, as the block page has one.
-    pub(crate) async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+    pub async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let response = self.http.post(format!("{}{path}", self.url)).form(fields).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
