@@ -5,14 +5,13 @@
 //! while it recovers.
 
 use godkend_client::keys::HardwareKeys;
-use godkend_client::software_keys::{Persona, Touch};
-use godkend_core::{Approval, Command, Failure, Outcome, Pin};
+use godkend_core::{Approval, Command, Pin};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 
+use godkend_tests::World;
 use godkend_tests::bench::{Bench, Kill};
-use godkend_tests::phone::{OTHER_PIN, PIN};
-use godkend_tests::{Ask, World};
+use godkend_tests::phone::{OTHER_PIN, PIN, with_pin};
 
 /// What the phone can be doing when it is killed.
 #[derive(Clone, Copy, Debug, PartialEq)]
