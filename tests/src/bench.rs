@@ -58,9 +58,12 @@ pub struct Exchange {
 
 /// Changes requests before they leave, and replies before the core hears them.
 pub struct Tap {
-    pub request: Box<dyn FnMut(&'static str, &mut Vec<u8>) + Send>,
-    pub reply: Box<dyn FnMut(&'static str, &mut Result<Vec<u8>, ServerFailure>) + Send>,
+    request: ChangeRequest,
+    reply: ChangeReply,
 }
+
+type ChangeRequest = Box<dyn FnMut(&'static str, &mut Vec<u8>) + Send>;
+type ChangeReply = Box<dyn FnMut(&'static str, &mut Result<Vec<u8>, ServerFailure>) + Send>;
 
 impl Tap {
     /// Changes what the phone sends.

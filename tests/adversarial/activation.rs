@@ -1,0 +1,1 @@
+//! From an activation to a phone: codes, races, swapped keys, attestation.

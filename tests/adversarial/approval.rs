@@ -1,0 +1,1 @@
+//! Requests and answers: replays, swaps, texts, bindings, races.

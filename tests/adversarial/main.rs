@@ -1,0 +1,11 @@
+//! The adversarial list: what the system must survive, a test per number, through the outermost door that an attacker
+//! has. `docs/adversarial.md` says of each what happens.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a story that goes wrong ends")]
+
+mod activation;
+mod approval;
+mod messages;
+mod phone;
+mod pin;
+mod strangers;

@@ -1,0 +1,1 @@
+//! What travels: every message, every key, every signature.

@@ -1,0 +1,1 @@
+//! The PIN: tries, proofs, dumps.

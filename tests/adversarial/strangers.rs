@@ -1,0 +1,1 @@
+//! Strangers who know every public identifier, and what they cannot do with it.
