@@ -116,9 +116,13 @@ impl Browser {
         (status.as_u16(), location)
     }
 
+    pub fn finish_url(&self) -> String {
+        format!("{}/finish", self.login)
+    }
+
     /// What the page sends back to the bank: the parameters of the redirect.
     pub async fn finish(&mut self) -> BTreeMap<String, String> {
-        let url = format!("{}/finish", self.login);
+        let url = self.finish_url();
         let (status, location, body) = self.send(Method::GET, &url, None).await;
         let location = location.unwrap_or_else(|| panic!("not finished: {status} {body}"));
         let url = reqwest::Url::parse(&location).unwrap_or_else(|_| panic!("not finished: {location}"));

@@ -133,6 +133,13 @@ impl World {
         self.http.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap()
     }
 
+    /// Any bytes to any address, as a stranger sends them; status and answer.
+    pub async fn post_bytes(&self, url: &str, body: Vec<u8>) -> (u16, Vec<u8>) {
+        let request = self.http.post(url).header("content-type", "application/cbor").body(body);
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.bytes().await.unwrap().to_vec())
+    }
+
     /// One request to the desk's interface.
     pub async fn desk(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let mut request = self.http.request(method, format!("{}/admin/v1/{path}", self.url)).bearer_auth(&self.token);
