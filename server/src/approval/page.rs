@@ -159,44 +159,55 @@ pub async fn wait(app: &App, id: &Id, known: impl Into<Known>, seconds: u64) -> 
 /// [`Code::TransactionUnknown`] for another session; [`Code::TransactionFinished`] if it was collected or refused;
 /// [`Code::TransactionExpired`]; [`Code::OperationRefused`] while it still waits; [`Code::IdentityBlocked`].
 pub async fn collect(app: &App, id: &Id, browser_session: Option<&Hash32>) -> Result<Granted, ApiError> {
-    retry(|| async {
-        let now = app.now();
-        let mut entry = read(app, id).await?;
-        check_session(&entry.doc, browser_session)?;
-        let Some(outcome) = entry.doc.outcome.clone() else {
-            check_open(&entry.doc, now)?;
-            return Err(Code::OperationRefused.into());
-        };
-        if outcome.decision != Decision::Approve || entry.doc.collected {
-            return Err(Code::TransactionFinished.into());
-        }
-        match view(&entry.doc, now).state {
-            State::Approved => {}
-            State::Expired => return Err(Code::TransactionExpired.into()),
-            _ => return Err(Code::OperationRefused.into()),
-        }
-        let (Some(account), Some(level), Some(authenticator_level)) =
-            (outcome.account, outcome.level, outcome.authenticator_level)
-        else {
-            return Err(Code::Internal.into());
-        };
-        let account = docs::get::<Account>(&*app.store, &account.0).await?.ok_or(Code::Internal)?;
-        if account.doc.blocked {
-            return Err(Code::IdentityBlocked.into());
-        }
-        let mut changes = Changes::new();
-        let remember = outcome.remember_browser && entry.doc.may_remember && entry.doc.action == Action::LogOn;
-        let new_browser_cookie =
-            remember.then(|| browser::remember(app, &mut changes, account.doc.id, entry.doc.browser.as_deref(), now));
-        entry.doc.collected = true;
-        changes.unchanged(&account).update(&entry);
-        changes.commit(&*app.store).await?;
-        app.log.wake();
-        let Outcome { factor, binding, at, .. } = outcome;
-        let account = account.doc;
-        Ok(Granted { account, level, authenticator_level, factor, binding, at, new_browser_cookie })
-    })
-    .await
+    retry(|| collect_with(app, id, browser_session, |_, _| {})).await
+}
+
+/// [`collect`] in one commit with what `besides` changes: after a kill, both are done or neither.
+///
+/// # Errors
+/// As [`collect`], and [`ApiError::conflict`]: read again what `besides` was made of.
+pub async fn collect_with(
+    app: &App,
+    id: &Id,
+    browser_session: Option<&Hash32>,
+    besides: impl FnOnce(&Granted, &mut Changes) + Send,
+) -> Result<Granted, ApiError> {
+    let now = app.now();
+    let mut entry = read(app, id).await?;
+    check_session(&entry.doc, browser_session)?;
+    let Some(outcome) = entry.doc.outcome.clone() else {
+        check_open(&entry.doc, now)?;
+        return Err(Code::OperationRefused.into());
+    };
+    if outcome.decision != Decision::Approve || entry.doc.collected {
+        return Err(Code::TransactionFinished.into());
+    }
+    match view(&entry.doc, now).state {
+        State::Approved => {}
+        State::Expired => return Err(Code::TransactionExpired.into()),
+        _ => return Err(Code::OperationRefused.into()),
+    }
+    let (Some(account), Some(level), Some(authenticator_level)) =
+        (outcome.account, outcome.level, outcome.authenticator_level)
+    else {
+        return Err(Code::Internal.into());
+    };
+    let account = docs::get::<Account>(&*app.store, &account.0).await?.ok_or(Code::Internal)?;
+    if account.doc.blocked {
+        return Err(Code::IdentityBlocked.into());
+    }
+    let mut changes = Changes::new();
+    let remember = outcome.remember_browser && entry.doc.may_remember && entry.doc.action == Action::LogOn;
+    let new_browser_cookie =
+        remember.then(|| browser::remember(app, &mut changes, account.doc.id, entry.doc.browser.as_deref(), now));
+    entry.doc.collected = true;
+    changes.unchanged(&account).update(&entry);
+    let Outcome { factor, binding, at, .. } = outcome;
+    let granted = Granted { account: account.doc, level, authenticator_level, factor, binding, at, new_browser_cookie };
+    besides(&granted, &mut changes);
+    changes.commit(&*app.store).await?;
+    app.log.wake();
+    Ok(granted)
 }
 
 /// Gives a transaction up: the person left the page, or the relying party withdrew it.

@@ -95,13 +95,19 @@ pub(super) async fn poll(app: &App, party: &RelyingParty, params: &Params) -> Re
             return Err(OidcError::new(Kind::AuthorizationPending, "The person has not answered yet."));
         }
     }
-    // Once, whatever comes together.
-    let granted = approval::collect(app, &entry.doc.transaction, None).await?;
+    // Once, whatever comes together, and in one commit: a kill leaves it collected here and there, or nowhere.
     entry.doc.collected = true;
-    save(app, &mut entry).await?;
+    let collected = approval::collect_with(app, &entry.doc.transaction, None, |_, changes| {
+        changes.update(&entry);
+    });
+    let granted = collected.await.map_err(|error| if error.is_conflict() { one_at_a_time() } else { error.into() })?;
     let grant = Grant::of(entry.doc.transaction, &granted);
     let account = token::account(app, &grant).await?;
     token::tokens(app, party, &account, &grant, &entry.doc.ask, Some(auth_req_id))
+}
+
+fn one_at_a_time() -> OidcError {
+    OidcError::new(Kind::SlowDown, "One poll at a time.")
 }
 
 fn unknown() -> OidcError {
@@ -146,7 +152,7 @@ async fn save(app: &App, entry: &mut Entry<CibaRequest>) -> Result<(), OidcError
             entry.version = committed.versions.first().copied();
             Ok(())
         }
-        Err(error) if error.is_conflict() => Err(OidcError::new(Kind::SlowDown, "One poll at a time.")),
+        Err(error) if error.is_conflict() => Err(one_at_a_time()),
         Err(error) => Err(error.into()),
     }
 }

@@ -91,52 +91,36 @@ async fn conclude(app: &App, id: Id, session: &Hash32) -> Result<Option<(Finishe
         }
         let mut changes = Changes::new();
         let transaction = docs::get::<Transaction>(&*app.store, &id.0).await?.ok_or(Code::TransactionUnknown)?;
-        let (finished, cookie) = match approval::view(&transaction.doc, app.now()).state {
+        let finished = match approval::view(&transaction.doc, app.now()).state {
             TransactionState::Waiting | TransactionState::Opened => return Ok(None),
-            TransactionState::Denied => (Finished::Declined, None),
-            TransactionState::Reported => (Finished::Reported, None),
-            TransactionState::Expired => (Finished::Expired, None),
-            TransactionState::Approved => {
-                let (grant, cookie) = collected(app, &id, session).await?;
-                let code = code::of_transaction(&app.keys.pairwise, &id);
-                let lifetime = app.config.oidc.code_seconds;
-                changes.insert(&code::record(&code, login.doc.request.clone(), grant, app.now(), lifetime));
-                (Finished::Code, cookie)
-            }
+            TransactionState::Denied => Finished::Declined,
+            TransactionState::Reported => Finished::Reported,
+            TransactionState::Expired => Finished::Expired,
+            TransactionState::Approved => return approved(app, login, session).await.map(Some),
         };
         login.doc.finished = Some(finished);
         changes.update(&login);
         changes.commit(&*app.store).await?;
-        Ok(Some((finished, cookie)))
+        Ok(Some((finished, None)))
     })
     .await
 }
 
-/// Collects the approval. One that this login has collected before, without coming to issue its code, is read again.
-async fn collected(app: &App, id: &Id, session: &Hash32) -> Result<(Grant, Option<BrowserCookie>), ApiError> {
-    match approval::collect(app, id, Some(session)).await {
-        Ok(granted) => Ok((Grant::of(*id, &granted), granted.new_browser_cookie)),
-        Err(error) if error.code == Code::TransactionFinished => {
-            let transaction = docs::get::<Transaction>(&*app.store, &id.0).await?.ok_or(Code::TransactionUnknown)?;
-            let own = transaction.doc.collected
-                && transaction.doc.browser_session.is_some_and(|hash| crypto::same(&hash.0, &session.0));
-            Ok((again(&transaction.doc).filter(|_| own).ok_or(error)?, None))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn again(transaction: &Transaction) -> Option<Grant> {
-    let outcome = transaction.outcome.as_ref()?;
-    Some(Grant {
-        transaction: transaction.id,
-        account: outcome.account?,
-        level: outcome.level?,
-        authenticator_level: outcome.authenticator_level?,
-        factor: outcome.factor,
-        binding: outcome.binding,
-        at: outcome.at,
-    })
+/// Collects the approval and issues the login's code, in one commit: one that is collected without a code is one that a
+/// replay knows from the log, and was told of before.
+async fn approved(
+    app: &App,
+    mut login: Entry<Login>,
+    session: &Hash32,
+) -> Result<(Finished, Option<BrowserCookie>), ApiError> {
+    let id = login.doc.transaction;
+    login.doc.finished = Some(Finished::Code);
+    let granted = approval::collect_with(app, &id, Some(session), |granted, changes| {
+        let (code, lifetime) = (code::of_transaction(&app.keys.pairwise, &id), app.config.oidc.code_seconds);
+        let grant = Grant::of(id, granted);
+        changes.insert(&code::record(&code, login.doc.request.clone(), grant, app.now(), lifetime)).update(&login);
+    });
+    Ok((Finished::Code, granted.await?.new_browser_cookie))
 }
 
 /// An error response (RFC 6749, section 4.1.2.1).
