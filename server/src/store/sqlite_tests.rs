@@ -96,7 +96,7 @@ async fn a_full_disk_changes_nothing_and_passes() {
     let (jobs, queue) = mpsc::channel(QUEUE);
     tokio::spawn(Writer::new(path.clone(), first, 7).await.unwrap().run(queue));
     let readers = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path)).await.unwrap();
-    let store = SqliteStore { jobs, readers };
+    let store = SqliteStore { jobs, readers, opened: Instant::now() };
     let mut large = one(b"large", Expect::Absent);
     large.puts[0].body = vec![1; 500_000];
     large.log.push(b"entry".to_vec());
@@ -118,7 +118,7 @@ async fn a_full_queue_is_busy() {
     let path = folder.path().join("db");
     let opened = SqliteStore::open(&path, 1).await.unwrap();
     let (jobs, mut queue) = mpsc::channel(1);
-    let store = Arc::new(SqliteStore { jobs, readers: opened.readers.clone() });
+    let store = Arc::new(SqliteStore { jobs, readers: opened.readers.clone(), opened: opened.opened });
     let waiting = tokio::spawn({
         let store = store.clone();
         async move { store.commit(one(b"x", Expect::Any)).await }
