@@ -1,7 +1,7 @@
 //! What every handler shares: configuration, store, log, keys, clock and the wake-ups of long polls.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use godkend_protocol::bytes::Id;
@@ -33,6 +33,8 @@ pub struct App {
     pub throttle: crate::throttle::Throttle,
     /// Told when the server is stopping, so that long polls end early.
     pub stopping: Stopping,
+    /// See [`Self::restored`].
+    pub restored_at: AtomicU64,
 }
 
 impl App {
@@ -46,6 +48,13 @@ impl App {
     #[must_use]
     pub fn now(&self) -> i64 {
         self.clock.now_ms().div_euclid(1000)
+    }
+
+    /// The log's size when an older database was last put back beside it; 0 if none ever was. The answers of the last
+    /// second before that may be in neither, so a phone that has not answered since may be ahead of both.
+    #[must_use]
+    pub fn restored(&self) -> u64 {
+        self.restored_at.load(Ordering::Relaxed)
     }
 
     /// The operating system's generator.

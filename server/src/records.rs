@@ -204,6 +204,9 @@ pub struct Device {
     pub pin: Option<PinRecord>,
     /// The log epoch that it last answered in: after a new epoch, a PIN first.
     pub epoch: u32,
+    /// The restore of the database ([`crate::app::App::restored`]) since which it has answered.
+    #[serde(default)]
+    pub restored: u64,
     /// The transcript of its activation, for evidence.
     pub transcript: Hash32,
     /// How its possession key is protected, as attested.

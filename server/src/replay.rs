@@ -1,6 +1,7 @@
 //! What a server does at its start, before it answers anyone, when its database is older than its log: debits, blocks,
 //! removals, decided transactions, ratchets and keys are brought up to date from the log, and what the log cannot bring
-//! back (a PIN's record, a remembered browser's cookie, a device that the database never saw) is void.
+//! back (a PIN's record, a remembered browser's cookie, a device that the database never saw, an approval that a relying
+//! party may have fetched) is void.
 //!
 //! When log and database were both lost, the log begins a new epoch: pending work is void, every PIN has one try,
 //! nothing but a PIN approves until it was right, remembered browsers are forgotten, and devices, PINs and blocks are
@@ -9,6 +10,7 @@
 //! Both are idempotent: killed in the midst, the next start does them again.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use godkend_protocol::bytes::{Blob, Fixed, Id};
 use godkend_protocol::crypto;
@@ -23,12 +25,15 @@ use crate::audit::{AuditEntry, LoggedKey};
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::log::AheadEntry;
+use crate::oidc::records::AuthorizationCode;
 use crate::records::{
     Account, Browser, Device, Document, EnrolledKey, Enrolment, Entry, OfflineTries, Outcome, Transaction,
 };
 
 /// Where the database keeps the epoch that it has been fitted to (4 bytes, big-endian).
 const EPOCH_KEY: &str = "replay.epoch";
+/// Where the database keeps the log's size at its last restore (8 bytes, big-endian).
+const RESTORED_KEY: &str = "replay.restored";
 /// Documents in one commit: with their log entries within a batch's limits.
 const PER_COMMIT: usize = 16;
 /// Documents in one page of a scan.
@@ -63,10 +68,46 @@ pub async fn run(app: &App, ahead: &[AheadEntry]) -> Result<Replayed, ApiError> 
     }
     replayed.documents = fold.write(app).await?;
     if replayed.entries > 0 {
+        replayed.documents += void_grants(app).await?;
+    }
+    app.restored_at.store(restored_at(app, replayed.entries > 0).await?, Ordering::Relaxed);
+    if replayed.entries > 0 {
         let Replayed { entries, unreadable, documents, .. } = replayed;
         tracing::warn!(entries, unreadable, documents, "the database was older than the log and was brought up to it");
     }
     Ok(replayed)
+}
+
+/// What was on its way to a relying party when the database was copied may have arrived since, which is in no log: it is
+/// void, and the person signs in again. Says how many documents changed.
+async fn void_grants(app: &App) -> Result<u64, ApiError> {
+    let mut changed = 0;
+    each::<Transaction>(app, |transaction, _| {
+        if transaction.outcome.is_none() || transaction.collected {
+            return Fit::Keep;
+        }
+        transaction.collected = true;
+        changed += 1;
+        Fit::Write
+    })
+    .await?;
+    each::<AuthorizationCode>(app, |_, _| {
+        changed += 1;
+        Fit::Delete
+    })
+    .await?;
+    Ok(changed)
+}
+
+/// The log's size at the last restore, which is now if `now` says so.
+async fn restored_at(app: &App, now: bool) -> Result<u64, ApiError> {
+    if now {
+        let size = app.log.log().size();
+        app.store.meta_put(RESTORED_KEY, &size.to_be_bytes()).await?;
+        return Ok(size);
+    }
+    let stored = app.store.meta_get(RESTORED_KEY).await?;
+    Ok(stored.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes))
 }
 
 /// The documents that the entries touch, read once and written at the end.
@@ -372,6 +413,7 @@ async fn fit_epoch(app: &App) -> Result<bool, ApiError> {
             Fit::Write
         })
         .await?;
+        void_grants(app).await?;
         each::<Browser>(app, |browser, changes| {
             let (browser, account) = (browser.id, browser.account);
             changes.log(&AuditEntry::BrowserRevoked { browser, account, why: "replay".to_owned(), at: now });

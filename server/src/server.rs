@@ -8,6 +8,7 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use axum::Router;
 use godkend_protocol::keyset::Root;
@@ -19,7 +20,7 @@ use crate::app::{App, Clock, Wake};
 use crate::audit::AuditLog;
 use crate::config::{Config, Finding, Severity, TlsMode};
 use crate::error::ApiError;
-use crate::keys::{KeysError, ServerKeys};
+use crate::keys::{KeysError, ServerKeys, checkpoint_verifiers};
 use crate::log::{Behind, LogError, Opened, Sequencer, SequencerConfig};
 use crate::ops::health::Readiness;
 use crate::ops::metrics::Metrics;
@@ -27,6 +28,7 @@ use crate::ops::secrets::{self, SecretError};
 use crate::ops::serve::{self, Serving};
 use crate::ops::shutdown::{Shutdown, Stopping};
 use crate::ops::tls::{self, TlsError};
+use crate::records::{Account, Document as _};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::throttle::Throttle;
@@ -107,6 +109,15 @@ pub enum StartError {
     /// The log: see there. One that was lost for good needs a new epoch (`serve --new-epoch`).
     #[error(transparent)]
     Log(#[from] LogError),
+    /// There is a log, and the database beside it is empty: citizens and phones are not in a log.
+    #[error(
+        "the database is empty, and the log beside it has {entries} entries: put back a copy of the database; to begin \
+         an empty environment instead, move the folder of the log away"
+    )]
+    DatabaseLost {
+        /// Entries of the log.
+        entries: u64,
+    },
     /// What the log knows and the database does not could not be replayed.
     #[error("the log could not be replayed into the database: {0}")]
     Replay(ApiError),
@@ -160,7 +171,14 @@ pub async fn start_on(config: Config, listener: TcpListener, options: StartOptio
     let tls = identity(&config, &keys, now)?;
 
     let store: Arc<dyn Store> = Arc::new(open_store(&config).await?);
+    if !options.new_epoch {
+        check_log(&config, &keys).await?;
+    }
     let Opened { log, sequencer, entries_ahead, .. } = open_log(&config, &keys, store.clone(), now, options).await?;
+    let unknown = u64::try_from(entries_ahead.len()).unwrap_or(u64::MAX);
+    if unknown > 0 && unknown == log.size() && store.scan(Account::KIND, None, 1).await?.is_empty() {
+        return Err(StartError::DatabaseLost { entries: unknown });
+    }
     let log = AuditLog::new(log);
 
     let address = config.server.listen;
@@ -186,6 +204,7 @@ pub async fn start_on(config: Config, listener: TcpListener, options: StartOptio
         wake: Wake::default(),
         throttle: Throttle::default(),
         stopping: Stopping::new(shutdown.receiver()),
+        restored_at: AtomicU64::new(0),
     });
     let replayed = crate::replay::run(&app, &entries_ahead).await.map_err(StartError::Replay)?;
     if replayed.entries > 0 {
@@ -284,6 +303,17 @@ async fn open_store(config: &Config) -> Result<SqliteStore, StoreError> {
     use rand_core::Rng as _;
     let instance = tls::system_random().next_u64();
     SqliteStore::open(&config.in_data_dir(&config.database.path), instance).await
+}
+
+/// Reads the whole log before it is trusted: opening looks at its end alone.
+async fn check_log(config: &Config, keys: &ServerKeys) -> Result<(), LogError> {
+    let (dir, verifiers) = (config.data_dir().join(LOG_DIR), checkpoint_verifiers(&keys.set));
+    let verified = tokio::task::spawn_blocking(move || crate::log::verify(&dir, &verifiers)).await;
+    match verified.map_err(|_| LogError::Closed)? {
+        Err(damaged @ LogError::Damaged { .. }) => Err(damaged),
+        // Anything else is the opening's to judge, which knows the database.
+        _ => Ok(()),
+    }
 }
 
 async fn open_log(

@@ -274,6 +274,7 @@ fn new_device(
         block_code: core.block_code_hash,
         pin: None,
         epoch: app.log.epoch(),
+        restored: app.restored(),
         transcript,
         app_attest: None,
     }

@@ -318,6 +318,7 @@ mod tests {
             block_code: Fixed([0; 32]),
             pin: None,
             epoch: 0,
+            restored: 0,
             transcript: Fixed([0; 32]),
             security: SecurityLevel::Software,
             app_attest: None,

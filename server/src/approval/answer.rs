@@ -73,7 +73,7 @@ async fn attempt(app: &App, given: &Given) -> Result<Vec<u8>, ApiError> {
     }
     let mut read = Read { device, account, own, now: app.now(), reset: None, cleared: None };
     let waiting = waiting(app, &read).await;
-    match decide::step(&read.device.doc, answer, app.log.epoch()) {
+    match decide::step(&read.device.doc, answer, app.log.epoch(), app.restored()) {
         Step::Next => {}
         Step::Ahead if answer.decision == Decision::Approve && answer.factor == Factor::Pin => {}
         Step::Ahead => return Err(Code::PinNeeded.into()),
@@ -262,6 +262,7 @@ fn step_on(app: &App, device: &mut Device, reply: &AnswerReply, factor: Factor, 
     device.ratchet_count = reply.ratchet_count;
     device.last_answer = Some((reply.answer, Blob(bytes.to_vec())));
     device.last_used = Some(now);
+    device.restored = app.restored();
     if factor == Factor::Pin {
         device.epoch = app.log.epoch();
     }

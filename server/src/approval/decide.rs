@@ -14,16 +14,18 @@ pub(super) enum Step {
     Next,
     /// Ahead of the server, whose log and database lost the answers between: only with a PIN.
     Ahead,
-    /// Ahead of the server in an epoch that the device has answered in: no phone comes there, whoever claims it.
+    /// Ahead of the server, which has lost nothing since the device's last answer: no phone comes there, whoever claims
+    /// it.
     Invented,
     /// Behind, or beside: a clone or an old store.
     Behind,
 }
 
-/// Compares an answer's ratchet with the one that the device was given last. `epoch` is the log's.
-pub(super) fn step(device: &Device, answer: &Answer, epoch: u32) -> Step {
+/// Compares an answer's ratchet with the one that the device was given last. `epoch` is the log's, `restored` the last
+/// restore of the database ([`crate::app::App::restored`]).
+pub(super) fn step(device: &Device, answer: &Answer, epoch: u32, restored: u64) -> Step {
     if answer.ratchet_count > device.ratchet_count {
-        if device.epoch < epoch { Step::Ahead } else { Step::Invented }
+        if device.epoch < epoch || device.restored < restored { Step::Ahead } else { Step::Invented }
     } else if answer.ratchet_count == device.ratchet_count
         && godkend_protocol::crypto::same(&answer.ratchet_hash.0, &ratchet_hash(&device.ratchet).0)
     {
@@ -116,7 +118,7 @@ mod tests {
     fn only_the_last_ratchet_is_the_next_step() {
         let device = device();
         let mut answer = answer(Decision::Approve, Factor::Pin);
-        let step = |answer: &Answer| step(&device, answer, device.epoch);
+        let step = |answer: &Answer| step(&device, answer, device.epoch, device.restored);
         assert_eq!(step(&answer), Step::Next);
         answer.ratchet_hash = ratchet_hash(&Secret([0; 16]));
         assert_eq!(step(&answer), Step::Behind);
@@ -129,13 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn ahead_is_believed_in_a_new_epoch_only() {
+    fn ahead_is_believed_in_a_new_epoch_and_after_a_restore_only() {
         let device = device();
         let mut answer = answer(Decision::Approve, Factor::Pin);
         answer.ratchet_count += 1;
-        assert_eq!(step(&device, &answer, device.epoch + 1), Step::Ahead);
-        assert_eq!(step(&device, &answer, device.epoch), Step::Invented);
-        assert_eq!(step(&device, &answer, device.epoch - 1), Step::Invented);
+        assert_eq!(step(&device, &answer, device.epoch + 1, 0), Step::Ahead);
+        assert_eq!(step(&device, &answer, device.epoch, 0), Step::Invented);
+        assert_eq!(step(&device, &answer, device.epoch - 1, 0), Step::Invented);
+        assert_eq!(step(&device, &answer, device.epoch, device.restored + 1), Step::Ahead);
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub(crate) fn device() -> Device {
             last_exchange: 0,
         }),
         epoch: 1,
+        restored: 0,
         transcript: Fixed([0; 32]),
         security: SecurityLevel::Software,
         app_attest: None,
