@@ -7,12 +7,14 @@
 use std::sync::Arc;
 
 use godkend_protocol::bytes::{Fixed, Hash32, Id, PublicKey, Secret};
+use godkend_protocol::codes::Code;
 use godkend_protocol::messages::device::DeviceState;
 use godkend_protocol::types::{
     Action, Binding, Decision, Factor, KeyPurpose, Level, LogPosition, SecurityLevel, Suite,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::error::ApiError;
 use crate::log::{Log, LogError, SignedCheckpoint};
 use crate::records::EnrolledKey;
 
@@ -343,6 +345,15 @@ impl AuditLog {
     /// Wakes the sequencer; to be called after every commit that had log entries.
     pub fn wake(&self) {
         self.log.wake();
+    }
+
+    /// Whether the log takes entries. While it does not, nothing is approved and no try is taken: what only the database
+    /// knows would be lost with it.
+    ///
+    /// # Errors
+    /// [`Code::Unavailable`].
+    pub fn well(&self) -> Result<(), ApiError> {
+        if self.log.trouble().is_none() { Ok(()) } else { Err(ApiError::wait(Code::Unavailable, 1)) }
     }
 
     /// The epoch, as messages name it.

@@ -64,6 +64,9 @@ async fn attempt(app: &App, given: &Given) -> Result<Vec<u8>, ApiError> {
         return Ok(reply);
     }
     given.received.check(&request::possession(&device.doc)?)?;
+    if answer.decision == Decision::Approve {
+        app.log.well()?;
+    }
     let account = docs::get::<Account>(&*app.store, &device.doc.account.0).await?.ok_or(Code::DeviceUnknown)?;
     let own = challenge::open(app, &given.request.challenge.0)?;
     admit(app, &device.doc, &account.doc, &own).await?;

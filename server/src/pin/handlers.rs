@@ -173,6 +173,7 @@ async fn start_attempt(
     if !claimed.factors.contains(&Factor::Pin) {
         return Err(Code::FactorRefused.into());
     }
+    app.log.well()?;
     let now = app.now();
     if now >= claimed.expires {
         return Err(Code::TransactionExpired.into());
