@@ -12,5 +12,6 @@ pub mod merkle;
 pub mod messages;
 pub mod opaque;
 pub mod suite;
+pub mod tally;
 pub mod text;
 pub mod types;

@@ -224,6 +224,7 @@ impl ServerSecrets {
         credential: &Id,
         context: &Hash32,
     ) -> Result<StartedTry, OpaqueError> {
+        crate::tally::OPAQUE_STARTS.add(1);
         let record = read(record, ServerRegistration::<Pin>::deserialize, |m| m.serialize().to_vec())?;
         let ke1 = read(ke1, CredentialRequest::<Pin>::deserialize, |m| m.serialize().to_vec())?;
         let started = ServerLogin::start(

@@ -331,7 +331,7 @@ pub(crate) enum Command {
 
     /// Load test: many phones are activated and log in.
     #[command(
-        after_help = "Examples:\n  godkend simulate --users 100 --in-flight 8\n  godkend simulate --users 100 --here"
+        after_help = "Examples:\n  godkend simulate --users 100 --in-flight 8\n  godkend simulate --users 100 --here\n  godkend simulate --users 100 --logins 20 --in-flight 1,8,64 --with pin,biometric --floor"
     )]
     Simulate {
         /// Phones.
@@ -340,9 +340,18 @@ pub(crate) enum Command {
         /// Logins of each.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         logins: u32,
-        /// How many at once.
-        #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-        in_flight: u32,
+        /// How many at once; several numbers one after the other.
+        #[arg(long, default_value = "8", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        in_flight: Vec<u32>,
+        /// How they approve; several ways one after the other.
+        #[arg(long, default_value = "pin", value_delimiter = ',')]
+        with: Vec<With>,
+        /// Measure, in turns with the logins, a server that does only what a login cannot do without.
+        #[arg(long, conflicts_with = "here")]
+        floor: bool,
+        /// Each phone logs in once before anything is measured.
+        #[arg(long)]
+        warm_up: bool,
         /// Against the server that runs already, not one of its own.
         #[arg(long)]
         here: bool,
@@ -382,6 +391,12 @@ pub(crate) struct Serve {
     /// Where a new environment listens.
     #[arg(long, default_value = "127.0.0.1:8443", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
+    /// For a load test: no limits for each source, metrics, and an end when standard input is closed.
+    #[arg(long, hide = true)]
+    pub(crate) attached: bool,
+    /// For a load test: only what a login cannot do without.
+    #[arg(long, hide = true, requires = "attached")]
+    pub(crate) floor: bool,
 }
 
 /// `activate`

@@ -27,7 +27,12 @@ impl Watch {
 
 /// Processor seconds that this process has used so far, by the kernel's count; `None` where there is no `/proc`.
 pub(crate) fn cpu_seconds() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/self/stat").ok()?;
+    cpu_seconds_of("self")
+}
+
+/// As [`cpu_seconds`], of the process with this number.
+pub(crate) fn cpu_seconds_of(process: &str) -> Option<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name in parentheses may hold spaces: fields are counted from behind it. 14 and 15 of proc_pid_stat(5).
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |index: usize| fields.get(index)?.parse::<u32>().ok();

@@ -45,6 +45,23 @@ impl Options {
 /// # Errors
 /// [`Problem::Embedded`] and [`Problem::File`].
 pub(crate) async fn start(directory: &Path, options: &Options) -> Result<Running, Problem> {
+    let failed = |error: &dyn std::fmt::Display| Problem::Embedded(error.to_string());
+    let (listener, mut config) = prepare(directory, options).await?;
+    config.relying_party.push(test_bank(directory)?);
+    if options.unlimited {
+        config.limits.requests_per_source_minute = 0;
+        config.limits.logins_per_source_minute = u32::MAX;
+        config.limits.connections_per_source = 0;
+        config.metrics.listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    }
+    start_on(config, listener, StartOptions::default()).await.map_err(|e| failed(&e))
+}
+
+/// The environment's listener and configuration; a new one is made first.
+///
+/// # Errors
+/// As [`start`].
+pub(crate) async fn prepare(directory: &Path, options: &Options) -> Result<(TcpListener, Config), Problem> {
     let config_file = directory.join("godkend.toml");
     let failed = |error: &dyn std::fmt::Display| Problem::Embedded(error.to_string());
     let listener = if config_file.exists() {
@@ -62,14 +79,7 @@ pub(crate) async fn start(directory: &Path, options: &Options) -> Result<Running
         create(directory, options, listener.local_addr().map_err(|e| failed(&e))?)?;
         listener
     };
-    let mut config = load(&config_file)?;
-    config.relying_party.push(test_bank(directory)?);
-    if options.unlimited {
-        config.limits.requests_per_source_minute = 0;
-        config.limits.logins_per_source_minute = u32::MAX;
-        config.limits.connections_per_source = 0;
-    }
-    start_on(config, listener, StartOptions::default()).await.map_err(|e| failed(&e))
+    Ok((listener, load(&config_file)?))
 }
 
 fn load(path: &Path) -> Result<Config, Problem> {

@@ -60,7 +60,14 @@ pub(crate) enum Report {
     /// The relying party has verified its answer.
     SignedIn { verified: bool, remembered: bool, claims: Map<String, Value> },
     /// The embedded server runs.
-    Serving { url: String, directory: String, root: String, token: String, relying_party: String },
+    Serving {
+        url: String,
+        directory: String,
+        root: String,
+        token: String,
+        relying_party: String,
+        metrics: Option<String>,
+    },
     /// The demo has come to its end.
     Demo { verified: bool, seconds: f64 },
     /// A load test's result.
@@ -203,9 +210,62 @@ pub(crate) struct Simulation {
     pub(crate) in_flight: u32,
     pub(crate) activations: Series,
     pub(crate) logins: Series,
-    /// Of this process: phones, relying party and, where it is embedded, the server.
+    /// Of this process: phones, browsers, relying party and desk.
     pub(crate) cpu_seconds: Option<f64>,
+    /// Until a server of its own answered.
+    pub(crate) started_ms: Option<f64>,
+    /// The logins by factor and number in flight.
+    pub(crate) runs: Vec<LoadRun>,
     pub(crate) failures: Vec<String>,
+}
+
+/// The logins with one factor and one number in flight.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct LoadRun {
+    pub(crate) with: String,
+    pub(crate) in_flight: u32,
+    pub(crate) logins: Series,
+    pub(crate) phases: Vec<Phase>,
+    /// Of a server of its own, for each login.
+    pub(crate) server: Option<ServerUse>,
+    /// Phones, browsers and relying party, for each login.
+    pub(crate) generator_cpu_ms: f64,
+    pub(crate) floor: Option<FloorRun>,
+}
+
+/// One step of a login.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Phase {
+    pub(crate) name: String,
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+}
+
+/// What a login takes of the server. Memory is that of its whole process.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct ServerUse {
+    pub(crate) cpu_ms: f64,
+    pub(crate) requests: f64,
+    pub(crate) signatures: f64,
+    pub(crate) verifications: f64,
+    pub(crate) opaque_starts: f64,
+    pub(crate) commits: f64,
+    pub(crate) transactions: f64,
+    pub(crate) log_rounds: f64,
+    pub(crate) log_flushes: f64,
+    pub(crate) memory_kb: u64,
+    pub(crate) peak_kb: u64,
+}
+
+/// The same number of empty requests, signatures, OPAQUE tries and commits, in turns with the logins.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct FloorRun {
+    pub(crate) series: Series,
+    pub(crate) server: Option<ServerUse>,
+    /// The server's processor time for a login, by the floor's.
+    pub(crate) cpu_ratio: f64,
+    /// The floor's pieces of work a second, by the logins a second.
+    pub(crate) throughput_ratio: f64,
 }
 
 /// One kind of work of a load test.
@@ -215,8 +275,10 @@ pub(crate) struct Series {
     pub(crate) failed: u32,
     pub(crate) seconds: f64,
     pub(crate) per_second: f64,
-    pub(crate) p50_ms: u64,
-    pub(crate) p99_ms: u64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p90_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) max_ms: f64,
 }
 
 impl Report {

@@ -68,7 +68,29 @@ fn citizen() -> Citizen {
 /// One of every report, and every word that a `done` may hold.
 pub(crate) fn samples() -> Vec<Report> {
     let text = || "x".to_owned();
-    let series = || Series { done: 9, failed: 1, seconds: 1.5, per_second: 6.0, p50_ms: 12, p99_ms: 80 };
+    let series = || Series {
+        done: 9,
+        failed: 1,
+        seconds: 1.5,
+        per_second: 6.0,
+        p50_ms: 12.5,
+        p90_ms: 30.0,
+        p99_ms: 80.0,
+        max_ms: 90.0,
+    };
+    let server = ServerUse {
+        cpu_ms: 1.5,
+        requests: 10.0,
+        signatures: 3.0,
+        verifications: 6.0,
+        opaque_starts: 0.0,
+        commits: 5.0,
+        transactions: 1.0,
+        log_rounds: 0.5,
+        log_flushes: 2.5,
+        memory_kb: 40_000,
+        peak_kb: 41_000,
+    };
     let line = Line {
         at: 1_800_000_000,
         event: "wrong_pin",
@@ -129,7 +151,14 @@ pub(crate) fn samples() -> Vec<Report> {
             remembered: true,
             claims: json!({"sub": "s", "amr": ["pin"]}).as_object().unwrap().clone(),
         },
-        Report::Serving { url: text(), directory: text(), root: text(), token: text(), relying_party: text() },
+        Report::Serving {
+            url: text(),
+            directory: text(),
+            root: text(),
+            token: text(),
+            relying_party: text(),
+            metrics: Some(text()),
+        },
         Report::Demo { verified: true, seconds: 1.25 },
         Report::Simulation(Box::new(Simulation {
             users: 10,
@@ -137,6 +166,16 @@ pub(crate) fn samples() -> Vec<Report> {
             activations: series(),
             logins: series(),
             cpu_seconds: Some(1.0),
+            started_ms: Some(300.0),
+            runs: vec![LoadRun {
+                with: "pin".to_owned(),
+                in_flight: 2,
+                logins: series(),
+                phases: vec![Phase { name: "1 par".to_owned(), p50_ms: 1.0, p99_ms: 2.0 }],
+                server: Some(server.clone()),
+                generator_cpu_ms: 2.5,
+                floor: Some(FloorRun { series: series(), server: Some(server), cpu_ratio: 1.4, throughput_ratio: 1.3 }),
+            }],
             failures: vec![text()],
         })),
         Report::Error { code: "pin_wrong".to_owned(), message: "Wrong PIN.".to_owned(), exit_code: 3 },

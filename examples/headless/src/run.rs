@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use godkend_client::state::{Passphrase, Wrapping};
 
-use crate::args::{AtDesk, BlockCitizen, Cli, Command, Decide, Global, KeyStore, RequestLogin, Switch};
+use crate::args::{AtDesk, BlockCitizen, Cli, Command, Decide, Global, KeyStore, RequestLogin, Serve, Switch};
 use crate::ask;
 use crate::demo;
 use crate::desk::{self, Desk, NewCitizen};
@@ -37,12 +37,17 @@ pub(crate) async fn run(cli: Cli, out: Output) -> Result<Exit, Problem> {
         Command::Man { out: folder } => pages::man(folder.as_deref()),
         Command::Schema => Ok(pages::schema()),
         Command::Serve(serve) => {
-            let options =
-                embedded::Options { test: serve.test, hybrid: serve.hybrid, listen: serve.listen, unlimited: false };
-            serve::serve(&home()?.server(), &options, &out).await
+            let Serve { test, hybrid, listen, attached, floor } = serve;
+            let options = embedded::Options { test, hybrid, listen, unlimited: attached };
+            let until = if attached { serve::Until::Attached } else { serve::Until::Signal };
+            if floor {
+                serve::floor(&home()?.server(), &options, &out).await
+            } else {
+                serve::serve(&home()?.server(), &options, until, &out).await
+            }
         }
-        Command::Simulate { users, logins, in_flight, here, desk, client } => {
-            let options = simulate::Options { users, logins, in_flight };
+        Command::Simulate { users, logins, in_flight, with, floor, warm_up, here, desk, client } => {
+            let options = simulate::Options { users, logins, in_flight, with, floor, warm_up };
             load_test(options, here, &desk, client, &home()?, out).await
         }
         Command::CreateCitizen(_)
@@ -241,16 +246,7 @@ async fn load_test(
     if here {
         let file = client.unwrap_or_else(|| home::relying_party_file(&home.server()));
         let desk = open_desk(desk, home).await?;
-        return simulate::simulate(options, &home.root()?, read_relying_party(&file)?, desk, out).await;
+        return simulate::with_given_server(options, &home.root()?, read_relying_party(&file)?, desk, out).await;
     }
-    let folder = tempfile::tempdir().map_err(|e| Problem::file(std::env::temp_dir(), e))?;
-    let directory = folder.path().join("server");
-    out.progress("Serveren starter ...", "The server starts ...");
-    let unlimited = embedded::Options { unlimited: true, ..embedded::Options::test() };
-    let running = embedded::start(&directory, &unlimited).await?;
-    let bank = read_relying_party(&home::relying_party_file(&directory))?;
-    let desk = Desk::open(&running.root, &home::token_file(&directory)).await?;
-    let result = simulate::simulate(options, &running.root, bank, desk, out).await;
-    running.stop().await;
-    result
+    simulate::with_own_server(options, out).await
 }

@@ -20,6 +20,7 @@ use godkend_protocol::merkle::{Frontier, Hash, root_at};
 
 use super::record::{self, HEAD_LEN, HEADER_LEN, Head, Header, Scanned};
 use super::{CheckpointVerifier, LogEntry, LogError, SignedCheckpoint, believe};
+use crate::ops::work;
 use crate::store::OutboxId;
 
 pub(super) const ENTRIES: &str = "entries";
@@ -120,6 +121,7 @@ impl LogFile {
         write_at(&self.reader.tree, &tree, nodes_before(first) * HASH_LEN).map_err(LogError::io(doing))?;
         self.reader.index.sync_data().map_err(LogError::io(doing))?;
         self.reader.tree.sync_data().map_err(LogError::io(doing))?;
+        work::LOG_FLUSHES.add(3);
         self.end += to_u64(records.len())?;
         self.frontier = frontier;
         Ok(())
@@ -408,6 +410,7 @@ fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), LogError> {
     let file = open_file(&new, true)?;
     write_at(&file, bytes, 0).and_then(|()| file.sync_all()).map_err(LogError::io(doing))?;
     std::fs::rename(&new, dir.join(name)).map_err(LogError::io(doing))?;
+    work::LOG_FLUSHES.add(2);
     sync_dir(dir)
 }
 

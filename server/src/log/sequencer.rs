@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use super::file::{LogFile, LogReader};
 use super::opening::{Position, Signing, open_files};
 use super::{CheckpointSigner, CheckpointVerifier, Clock, LogEntry, LogError, SignedCheckpoint};
+use crate::ops::work;
 use crate::store::{OutboxEntry, OutboxId, Store};
 
 /// Where the store keeps the [`Position`].
@@ -266,6 +267,7 @@ impl Sequencer {
             self.file = Some(file);
             return Ok(());
         }
+        work::LOG_ROUNDS.add(1);
         let ids: Vec<_> = (file.size()..).zip(entries.iter().map(|(id, _, _)| *id)).collect();
         let signing = self.signing.clone();
         let (file, signed) = blocking(move || {

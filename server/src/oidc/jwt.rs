@@ -39,6 +39,7 @@ struct Es256Signer(EcdsaKeyPair, SystemRandom);
 
 impl Signer<Vec<u8>> for Es256Signer {
     fn try_sign(&self, message: &[u8]) -> core::result::Result<Vec<u8>, Error> {
+        crate::ops::work::SIGNATURES.add(1);
         self.0.sign(&self.1, message).map(|signature| signature.as_ref().to_vec()).map_err(|_| Error::new())
     }
 }

@@ -247,6 +247,11 @@ impl Metrics {
             head(&mut text, name, help, kind);
             let _ = writeln!(text, "{name} {value}");
         }
+        let name = "godkend_work_total";
+        head(&mut text, name, "Dear work that this process has done.", "counter");
+        for (kind, tally) in super::work::all() {
+            let _ = writeln!(text, "{name}{{kind=\"{kind}\"}} {}", tally.get());
+        }
         let name = "godkend_request_duration_seconds";
         head(&mut text, name, "Requests by route, method and status.", "histogram");
         for ((route, method, status), durations) in lock(&inner.requests).iter() {

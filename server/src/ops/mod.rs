@@ -15,3 +15,4 @@ mod serve_tests;
 pub mod shutdown;
 pub mod sources;
 pub mod tls;
+pub mod work;

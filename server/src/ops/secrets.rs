@@ -118,6 +118,7 @@ impl P256Key {
     /// # Errors
     /// [`SecretError::Sign`].
     pub fn sign(&self, message: &[u8]) -> Result<[u8; 64], SecretError> {
+        super::work::SIGNATURES.add(1);
         let raw = self.pair.sign(&self.random, message).map_err(|_| SecretError::Sign)?;
         let signature = p256::ecdsa::Signature::from_slice(raw.as_ref()).map_err(|_| SecretError::Sign)?;
         Ok(signature.normalize_s().to_bytes().into())

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::{VERSION_KEY, chunk_sizes, connect, failed, meta_u64, numbered_keys, put_meta, run, signed, unsigned};
+use crate::ops::work;
 use crate::store::{Batch, CommitError, Committed, Expect, Key, Kind, OutboxId, StoreError};
 
 /// The most jobs in one transaction.
@@ -164,6 +165,8 @@ impl Writer {
         }
         run(&mut connection, "COMMIT").await?;
         self.connection = Some(connection);
+        work::TRANSACTIONS.add(1);
+        work::COMMITS.add(count_batches(&outcomes));
         Ok(outcomes)
     }
 
@@ -310,6 +313,12 @@ async fn purge(connection: &mut SqliteConnection, now: i64, kinds: &[Kind], limi
         purged += query.execute(&mut *connection).await.map_err(failed)?.rows_affected();
     }
     Ok(purged)
+}
+
+/// The batches that were committed.
+fn count_batches(outcomes: &[Outcome]) -> u64 {
+    let committed = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Batch(Ok(_)))).count();
+    u64::try_from(committed).unwrap_or(u64::MAX)
 }
 
 /// All conditions of a batch in the order in which they are judged.

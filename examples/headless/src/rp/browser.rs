@@ -108,6 +108,18 @@ impl Browser {
         Ok(LoginPage { path: url.path().to_owned() })
     }
 
+    /// Loads the page itself, as a browser does before its script runs.
+    ///
+    /// # Errors
+    /// [`Problem::NoNetwork`], and [`Problem::Untrusted`] for what is no page.
+    pub(crate) async fn load(&mut self, page: &LoginPage) -> Result<(), Problem> {
+        let url = self.origin.join(&page.path).map_err(|_| odd())?;
+        let response = self.send(self.client.get(url)).await?;
+        let good = response.status().is_success();
+        let body = response.bytes().await.map_err(|error| http::network(self.origin.as_str(), &error))?;
+        if good && body.starts_with(b"<!") { Ok(()) } else { Err(odd()) }
+    }
+
     /// What the page shows; held for up to `wait` seconds while it is still `known`.
     ///
     /// # Errors

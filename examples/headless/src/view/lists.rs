@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::expires;
 use super::request::{is_relying_partys, topic};
-use crate::json::{Browser, Citizen, Device, Line, Person, Pin, Policy, Series, Simulation, Waiting};
+use crate::json::{Browser, Citizen, Device, Line, Person, Pin, Policy, Series, ServerUse, Simulation, Waiting};
 use crate::language::Language;
 
 pub(super) fn people(people: &[Person], pending: bool, language: Language) -> String {
@@ -232,10 +232,32 @@ pub(super) fn serving(url: &str, directory: &str, root: &str, language: Language
     }
 }
 
+/// What one login takes of a server.
+fn server_use(name: &str, used: &ServerUse, language: Language) -> String {
+    format!(
+        "{name}: {:.2} ms {} · {:.1} {} · {:.1} {} · {:.1} {} · {:.1} OPAQUE · {:.1} commits, {:.2} {} · {:.2} {} · {} MB",
+        used.cpu_ms,
+        language.pick("processortid", "processor time"),
+        used.requests,
+        language.pick("forespørgsler", "requests"),
+        used.signatures,
+        language.pick("signaturer", "signatures"),
+        used.verifications,
+        language.pick("kontroller", "verifications"),
+        used.opaque_starts,
+        used.commits,
+        used.transactions,
+        language.pick("transaktioner", "transactions"),
+        used.log_flushes,
+        language.pick("skylninger af loggen", "flushes of the log"),
+        used.peak_kb / 1024,
+    )
+}
+
 pub(super) fn simulation(result: &Simulation, language: Language) -> String {
     let line = |name: &str, series: &Series| {
         format!(
-            "{name:<14} {:>7} ok  {:>5} {}  {:>8.1}/s  p50 {:>6} ms  p99 {:>6} ms",
+            "{name:<14} {:>7} ok  {:>5} {}  {:>8.1}/s  p50 {:>8.2} ms  p99 {:>8.2} ms",
             series.done,
             series.failed,
             language.pick("fejl", "failed"),
@@ -245,18 +267,34 @@ pub(super) fn simulation(result: &Simulation, language: Language) -> String {
         )
     };
     let mut out = vec![
-        format!(
-            "{} {}, {} {}",
-            result.users,
-            language.pick("telefoner", "phones"),
-            result.in_flight,
-            language.pick("ad gangen", "in flight")
-        ),
+        format!("{} {}", result.users, language.pick("telefoner", "phones")),
         line(language.pick("Aktiveringer", "Activations"), &result.activations),
-        line(language.pick("Logins", "Logins"), &result.logins),
     ];
-    if let Some(seconds) = result.cpu_seconds {
-        out.push(format!("{} {seconds:.2} s", language.pick("Processortid i alt", "Processor time in all")));
+    for run in &result.runs {
+        let factor = language.pick("Logins med", "Logins with");
+        let in_flight = language.pick("ad gangen", "in flight");
+        out.push(format!("\n{factor} {}, {} {in_flight}", run.with, run.in_flight));
+        out.push(line(language.pick("Logins", "Logins"), &run.logins));
+        for phase in &run.phases {
+            out.push(format!("  {:<12} p50 {:>8.2} ms  p99 {:>8.2} ms", phase.name, phase.p50_ms, phase.p99_ms));
+        }
+        out.extend(run.server.as_ref().map(|used| server_use(language.pick("Serveren", "Server"), used, language)));
+        if let Some(floor) = &run.floor {
+            out.push(line(language.pick("Gulvet", "Floor"), &floor.series));
+            out.extend(floor.server.as_ref().map(|used| server_use(language.pick("Gulvet", "Floor"), used, language)));
+            out.push(format!(
+                "{} {:.2}, {} {:.2}",
+                language.pick("Login i forhold til gulvet: processortid", "Login by floor: processor time"),
+                floor.cpu_ratio,
+                language.pick("gennemløb", "throughput"),
+                floor.throughput_ratio
+            ));
+        }
+        let generator = language.pick("Telefoner, browsere og bank", "Phones, browsers and bank");
+        out.push(format!("{generator}: {:.2} ms", run.generator_cpu_ms));
+    }
+    if let Some(ms) = result.started_ms {
+        out.push(format!("\n{} {ms:.0} ms", language.pick("Serveren svarede efter", "The server answered after")));
     }
     for failure in &result.failures {
         out.push(format!("  ✗ {failure}"));

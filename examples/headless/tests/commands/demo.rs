@@ -67,9 +67,30 @@ fn a_load_test_reports() {
             (Some(5), Some(0)),
             "{result}"
         );
-        assert!(result[series]["p99_ms"].as_u64() >= result[series]["p50_ms"].as_u64());
+        assert!(result[series]["p99_ms"].as_f64() >= result[series]["p50_ms"].as_f64());
     }
     assert_eq!(result["failures"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_load_test_measures_server_and_floor() {
+    let world = World::empty();
+    let line = "simulate --users 3 --in-flight 1,3 --logins 2 --with pin,biometric --floor --warm-up --json";
+    let result = world.godkend(line).end().ends(0).one("simulation");
+    let runs = result["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 4, "{result}");
+    for run in runs {
+        assert_eq!((run["logins"]["done"].as_u64(), run["floor"]["series"]["done"].as_u64()), (Some(6), Some(6)));
+        // The floor has done what the logins did.
+        let (login, floor) = (&run["server"], &run["floor"]["server"]);
+        for count in ["requests", "verifications", "signatures", "opaque_starts", "commits"] {
+            let (login, floor) = (login[count].as_f64().unwrap(), floor[count].as_f64().unwrap());
+            assert!((login - floor).abs() <= 1.0, "{count}: {login} {floor} in {run}");
+        }
+        assert_eq!(login["opaque_starts"].as_f64(), Some(if run["with"] == "pin" { 1.0 } else { 0.0 }));
+        assert!(login["requests"].as_f64() >= Some(10.0) && login["commits"].as_f64() >= Some(3.0), "{run}");
+        assert!(login["memory_kb"].as_u64() > Some(1000));
+    }
 }
 
 #[test]
