@@ -1,22 +1,26 @@
 //! The store on one SQLite file: nothing to install.
 //!
-//! WAL with `synchronous=FULL`. One task owns the only writing connection and commits many callers' batches in one
-//! transaction (see `writer.rs`); a few connections read beside it.
+//! WAL with `synchronous=FULL`. One thread owns the only writing connection and commits many callers' batches in one
+//! transaction (see `writer.rs`); a few connections read beside it what is not known from memory (see `cache.rs`).
 
+#[path = "cache.rs"]
+mod cache;
 #[path = "writer.rs"]
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use self::cache::Cache;
 use self::writer::{Job, Queued, Writer};
 use super::{Batch, CommitError, Committed, Key, Kind, OutboxEntry, OutboxId, Record, Store, StoreError};
 
@@ -39,6 +43,7 @@ pub struct SqliteStore {
     jobs: mpsc::Sender<Queued>,
     readers: SqlitePool,
     opened: Instant,
+    cache: Arc<Cache>,
 }
 
 impl SqliteStore {
@@ -52,6 +57,7 @@ impl SqliteStore {
         create_private(&path)?;
         let mut connection = connect(&path).await?;
         migrate(&mut connection).await?;
+        connection.close().await.map_err(failed)?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(false)
@@ -63,10 +69,26 @@ impl SqliteStore {
             .connect_with(options)
             .await
             .map_err(failed)?;
-        let writer = Writer::new(path, connection, instance).await?;
-        let (jobs, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(writer.run(queue));
-        Ok(Self { jobs, readers, opened: Instant::now() })
+        let cache = Arc::new(Cache::default());
+        let writer = Writer::new(path.clone(), connect_writer(&path)?, cache.clone(), instance)?;
+        Ok(Self { jobs: start(writer)?, readers, opened: Instant::now(), cache })
+    }
+
+    /// One record, from memory or from the database.
+    async fn find(&self, kind: Kind, id: &[u8]) -> Result<Option<Arc<Record>>, StoreError> {
+        if let Some(known) = self.cache.get(kind, id) {
+            return Ok(known);
+        }
+        let moment = self.cache.moment();
+        let row = sqlx::query("SELECT id, version, owner, expires, body FROM records WHERE kind = ? AND id = ?")
+            .bind(kind.0)
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(failed)?;
+        let found = row.map(|row| record(kind, &row)).transpose()?.map(Arc::new);
+        self.cache.fill(moment, kind, id, found.clone());
+        Ok(found)
     }
 
     async fn submit<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, StoreError> {
@@ -82,16 +104,13 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn get(&self, kind: Kind, id: &[u8]) -> Result<Option<Record>, StoreError> {
-        let row = sqlx::query("SELECT id, version, owner, expires, body FROM records WHERE kind = ? AND id = ?")
-            .bind(kind.0)
-            .bind(id)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(failed)?;
-        row.map(|row| record(kind, &row)).transpose()
+        Ok(self.find(kind, id).await?.map(|found| Record::clone(&found)))
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        if let Some(known) = self.cache.get_many(keys) {
+            return Ok(known.into_iter().map(|found| found.map(|found| Record::clone(&found))).collect());
+        }
         let mut records = vec![None; keys.len()];
         // One read transaction: all chunks see the same moment.
         let mut read = self.readers.begin().await.map_err(failed)?;
@@ -254,6 +273,30 @@ async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     sqlx::ConnectOptions::connect(&options).await.map_err(failed)
 }
 
+/// The connection of the writer; the database is there already.
+fn connect_writer(path: &Path) -> Result<rusqlite::Connection, StoreError> {
+    use rusqlite::OpenFlags;
+    // Not thread-safe by itself: one thread has it.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = rusqlite::Connection::open_with_flags(path, flags).map_err(broken)?;
+    connection.busy_timeout(PATIENCE).map_err(broken)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(broken)?;
+    if mode != "wal" {
+        return Err(StoreError::Database(format!("the journal mode is {mode}")));
+    }
+    connection.execute_batch("PRAGMA synchronous = FULL").map_err(broken)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Starts the writer's thread.
+fn start(writer: Writer) -> Result<mpsc::Sender<Queued>, StoreError> {
+    let (jobs, queue) = mpsc::channel(QUEUE);
+    let thread = std::thread::Builder::new().name("database".to_owned());
+    thread.spawn(move || writer.run(queue)).map_err(|e| StoreError::Database(e.to_string()))?;
+    Ok(jobs)
+}
+
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let known = u32::try_from(MIGRATIONS.len()).map_err(|_| StoreError::Damaged("migrations"))?;
     run(connection, "BEGIN IMMEDIATE").await?;
@@ -340,6 +383,15 @@ fn signed(value: u64) -> i64 {
 
 fn unsigned(value: i64) -> Result<u64, StoreError> {
     u64::try_from(value).map_err(|_| StoreError::Damaged("a negative number"))
+}
+
+/// [`failed`], of the writer. The message is SQLite's, without the statement.
+fn broken(error: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+    match error.sqlite_error_code() {
+        Some(DatabaseBusy | DatabaseLocked) => StoreError::Busy,
+        _ => StoreError::Database(error.to_string()),
+    }
 }
 
 /// No bound value is part of these errors.

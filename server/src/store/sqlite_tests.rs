@@ -84,19 +84,18 @@ async fn a_lock_held_by_another_is_busy_and_passes() {
 async fn a_full_disk_changes_nothing_and_passes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("db");
-    let mut first = connect(&{
-        create_private(&path).unwrap();
-        path.clone()
-    })
-    .await
-    .unwrap();
-    migrate(&mut first).await.unwrap();
+    SqliteStore::open(&path, 1).await.unwrap().close().await;
+    let first = connect_writer(&path).unwrap();
     // SQLite itself says SQLITE_FULL past this many pages.
-    run(&mut first, "PRAGMA max_page_count = 20").await.unwrap();
-    let (jobs, queue) = mpsc::channel(QUEUE);
-    tokio::spawn(Writer::new(path.clone(), first, 7).await.unwrap().run(queue));
+    first.query_row("PRAGMA max_page_count = 20", [], |_| Ok(())).unwrap();
+    let cache = Arc::new(Cache::default());
+    let jobs = start(Writer::new(path.clone(), first, cache.clone(), 7).unwrap()).unwrap();
     let readers = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path)).await.unwrap();
+<<<<<<< HEAD
     let store = SqliteStore { jobs, readers, opened: Instant::now() };
+=======
+    let store = SqliteStore { jobs, readers, opened: Instant::now(), cache };
+>>>>>>> 956a4ee (Store: one thread writes with rusqlite, and memory answers reads)
     let mut large = one(b"large", Expect::Absent);
     large.puts[0].body = vec![1; 500_000];
     large.log.push(b"entry".to_vec());
@@ -118,7 +117,11 @@ async fn a_full_queue_is_busy() {
     let path = folder.path().join("db");
     let opened = SqliteStore::open(&path, 1).await.unwrap();
     let (jobs, mut queue) = mpsc::channel(1);
+<<<<<<< HEAD
     let store = Arc::new(SqliteStore { jobs, readers: opened.readers.clone(), opened: opened.opened });
+=======
+    let store = Arc::new(SqliteStore { jobs, readers: opened.readers.clone(), opened: opened.opened, cache: Arc::default() });
+>>>>>>> 956a4ee (Store: one thread writes with rusqlite, and memory answers reads)
     let waiting = tokio::spawn({
         let store = store.clone();
         async move { store.commit(one(b"x", Expect::Any)).await }
@@ -130,6 +133,32 @@ async fn a_full_queue_is_busy() {
     queue.close();
     while queue.recv().await.is_some() {}
     assert_eq!(waiting.await.unwrap(), Err(CommitError::Unavailable(StoreError::Closed)));
+}
+
+#[tokio::test]
+async fn what_another_program_writes_is_noticed_at_the_next_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    let store = SqliteStore::open(&path, 1).await.unwrap();
+    let version = store.commit(one(b"x", Expect::Absent)).await.unwrap().versions[0];
+    assert!(store.get(A, b"x").await.unwrap().is_some());
+    let other = connect_writer(&path).unwrap();
+    other.execute("DELETE FROM records", []).unwrap();
+    let stale = store.commit(one(b"x", Expect::Version(version))).await;
+    assert!(matches!(stale, Err(CommitError::Conflict { .. })), "{stale:?}");
+    assert_eq!(store.get(A, b"x").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_is_purged_is_not_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("db"), 1).await.unwrap();
+    let mut batch = one(b"x", Expect::Absent);
+    batch.puts[0].expires = Some(10);
+    store.commit(batch).await.unwrap();
+    assert!(store.get(A, b"x").await.unwrap().is_some());
+    assert_eq!(store.purge_expired(10, &[A], 9).await, Ok(1));
+    assert_eq!(store.get(A, b"x").await.unwrap(), None);
 }
 
 /// Prints the rate; asserts only that all is there.

@@ -1,20 +1,24 @@
-//! The task that writes: it takes whatever batches wait, judges them in memory against the versions it reads once,
-//! and writes what is left of them in one transaction with a handful of statements.
+//! The thread that writes: it takes whatever batches wait, judges them in memory against the versions that it knows
+//! or reads once, and writes what is left of them in one transaction.
 //!
 //! A batch whose conditions fail has touched nothing but memory, so no savepoint is needed. Nobody is answered before
 //! the commit, also not those with a conflict: it may be one with a batch of the same transaction.
+//!
+//! A thread and `rusqlite`, not a task and `sqlx`: a statement costs a tenth (docs/adr/0010).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::{VERSION_KEY, chunk_sizes, connect, failed, meta_u64, numbered_keys, put_meta, run, signed, unsigned};
+use super::cache::Cache;
+use super::{VERSION_KEY, broken, connect_writer, signed, unsigned};
 use crate::ops::work;
-use crate::store::{Batch, CommitError, Committed, Expect, Key, Kind, OutboxId, StoreError};
+use crate::store::{Batch, CommitError, Committed, Expect, Key, Kind, OutboxId, Record, StoreError};
 
 /// The most jobs in one transaction.
 const GROUP: usize = 256;
@@ -36,7 +40,10 @@ pub(super) enum Job {
 pub(super) struct Writer {
     path: PathBuf,
     /// None after a failure: the next group opens a new one.
-    connection: Option<SqliteConnection>,
+    connection: Option<Connection>,
+    cache: Arc<Cache>,
+    /// SQLite's number for what other connections have written.
+    others: i64,
     instance: u64,
     version: u64,
     sequence: u64,
@@ -46,15 +53,8 @@ pub(super) struct Writer {
 #[derive(Default)]
 struct Pending {
     /// None: deleted.
-    records: BTreeMap<Key, Option<Written>>,
+    records: BTreeMap<Key, Option<Arc<Record>>>,
     outbox: Vec<(u64, Vec<u8>)>,
-}
-
-struct Written {
-    version: u64,
-    owner: Vec<u8>,
-    expires: Option<i64>,
-    body: Vec<u8>,
 }
 
 /// What a job is answered once the transaction is durable.
@@ -65,20 +65,27 @@ enum Outcome {
 }
 
 impl Writer {
-    pub(super) async fn new(path: PathBuf, connection: SqliteConnection, instance: u64) -> Result<Self, StoreError> {
-        let mut writer = Self { path, connection: None, instance, version: 0, sequence: 0 };
-        writer.adopt(connection).await?;
+    pub(super) fn new(
+        path: PathBuf,
+        connection: Connection,
+        cache: Arc<Cache>,
+        instance: u64,
+    ) -> Result<Self, StoreError> {
+        let mut writer = Self { path, connection: None, cache, others: 0, instance, version: 0, sequence: 0 };
+        writer.adopt(connection)?;
         Ok(writer)
     }
 
     /// Works until all senders are gone or one asks to close.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Queued>) {
-        let mut waiting = Vec::with_capacity(GROUP);
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Queued>) {
         let mut closing = None;
-        while closing.is_none() && queue.recv_many(&mut waiting, GROUP).await > 0 {
+        while closing.is_none()
+            && let Some(first) = queue.blocking_recv()
+        {
             let now = Instant::now();
-            let mut group = Vec::with_capacity(waiting.len());
-            for queued in waiting.drain(..) {
+            let mut group = Vec::new();
+            let mut next = Some(first);
+            while let Some(queued) = next {
                 match queued.job {
                     // What came after it is dropped, which its caller sees as closed.
                     Job::Close { answer } => {
@@ -88,16 +95,17 @@ impl Writer {
                     job if now.duration_since(queued.since) > PATIENCE => refuse(job, &StoreError::Busy),
                     job => group.push(job),
                 }
+                next = if group.len() < GROUP { queue.try_recv().ok() } else { None };
             }
             if !group.is_empty() {
-                self.serve(group).await;
+                self.serve(group);
             }
         }
         queue.close();
         if let Some(connection) = self.connection.take()
-            && let Err(error) = connection.close().await
+            && let Err((_, error)) = connection.close()
         {
-            tracing::warn!(%error, "closing the database failed");
+            tracing::warn!(error = %broken(error), "closing the database failed");
         }
         if let Some(answer) = closing {
             let _ = answer.send(());
@@ -105,22 +113,23 @@ impl Writer {
     }
 
     /// Takes up a connection and where its database stands.
-    async fn adopt(&mut self, mut connection: SqliteConnection) -> Result<(), StoreError> {
-        let version = meta_u64(&mut connection, VERSION_KEY).await?.unwrap_or(0);
-        let row = sqlx::query("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'")
-            .fetch_one(&mut connection)
-            .await
-            .map_err(failed)?;
+    fn adopt(&mut self, connection: Connection) -> Result<(), StoreError> {
+        let version = meta_u64(&connection, VERSION_KEY)?.unwrap_or(0);
+        let sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'";
+        let sequence: i64 = connection.query_row(sql, [], |row| row.get(0)).map_err(broken)?;
+        self.others = data_version(&connection)?;
         self.version = self.version.max(version);
-        self.sequence = self.sequence.max(unsigned(row.try_get(0).map_err(failed)?)?);
+        self.sequence = self.sequence.max(unsigned(sequence)?);
         self.connection = Some(connection);
         Ok(())
     }
 
-    async fn serve(&mut self, mut group: Vec<Job>) {
-        match self.transact(&mut group).await {
+    fn serve(&mut self, mut group: Vec<Job>) {
+        match self.transact(&mut group) {
             Ok(outcomes) => group.into_iter().zip(outcomes).for_each(|(job, outcome)| answer(job, outcome)),
             Err(error) => {
+                // After a failure at the very moment of commit, what was to be written may be there.
+                self.cache.clear();
                 tracing::error!(%error, jobs = group.len(), "a transaction failed and was rolled back");
                 group.into_iter().for_each(|job| refuse(job, &error));
             }
@@ -128,14 +137,20 @@ impl Writer {
     }
 
     /// One transaction. A connection on which anything failed is not used again: closing it rolls back.
-    async fn transact(&mut self, group: &mut [Job]) -> Result<Vec<Outcome>, StoreError> {
+    fn transact(&mut self, group: &mut [Job]) -> Result<Vec<Outcome>, StoreError> {
         if self.connection.is_none() {
-            let connection = connect(&self.path).await?;
-            self.adopt(connection).await?;
+            let connection = connect_writer(&self.path)?;
+            self.adopt(connection)?;
         }
-        let mut connection = self.connection.take().ok_or(StoreError::Closed)?;
-        run(&mut connection, "BEGIN IMMEDIATE").await?;
-        let mut versions = load_versions(&mut connection, group).await?;
+        let connection = self.connection.take().ok_or(StoreError::Closed)?;
+        run(&connection, "BEGIN IMMEDIATE")?;
+        let others = data_version(&connection)?;
+        if others != self.others {
+            tracing::warn!("another program has written to the database");
+            self.cache.clear();
+            self.others = others;
+        }
+        let mut versions = self.load_versions(&connection, group)?;
         let mut pending = Pending::default();
         let mut outcomes = Vec::with_capacity(group.len());
         for job in group.iter_mut() {
@@ -146,25 +161,25 @@ impl Writer {
                 _ => Outcome::Done,
             });
         }
-        self.flush(&mut connection, pending).await?;
+        self.flush(&connection, &pending)?;
         // After the batches, so that what they have prolonged is not purged.
         for (job, outcome) in group.iter().zip(&mut outcomes) {
             match job {
                 Job::Purge { now, kinds, limit, .. } => {
-                    *outcome = Outcome::Count(purge(&mut connection, *now, kinds, *limit).await?);
+                    *outcome = Outcome::Count(purge(&connection, *now, kinds, *limit, &mut pending)?);
                 }
                 Job::Meta { clear, key, value, .. } => {
                     if let Some(upto) = clear {
-                        let delete = sqlx::query("DELETE FROM outbox WHERE sequence <= ?").bind(signed(*upto));
-                        delete.execute(&mut connection).await.map_err(failed)?;
+                        execute(&connection, "DELETE FROM outbox WHERE sequence <= ?", params![signed(*upto)])?;
                     }
-                    put_meta(&mut connection, key, value).await?;
+                    put_meta(&connection, key, value)?;
                 }
                 Job::Batch { .. } | Job::Close { .. } => {}
             }
         }
-        run(&mut connection, "COMMIT").await?;
+        run(&connection, "COMMIT")?;
         self.connection = Some(connection);
+        self.cache.committed(pending.records);
         work::TRANSACTIONS.add(1);
         work::COMMITS.add(count_batches(&outcomes));
         Ok(outcomes)
@@ -196,8 +211,15 @@ impl Writer {
             committed.versions.push(self.version);
             let key = (put.kind, put.id);
             versions.insert(key.clone(), self.version);
-            let written = Written { version: self.version, owner: put.owner, expires: put.expires, body: put.body };
-            pending.records.insert(key, Some(written));
+            let written = Record {
+                kind: key.0,
+                id: key.1.clone(),
+                version: self.version,
+                owner: put.owner,
+                expires: put.expires,
+                body: put.body,
+            };
+            pending.records.insert(key, Some(Arc::new(written)));
         }
         for (kind, id, _) in batch.deletes {
             let key = (kind, id);
@@ -212,107 +234,104 @@ impl Writer {
         Ok(committed)
     }
 
-    async fn flush(&self, connection: &mut SqliteConnection, pending: Pending) -> Result<(), StoreError> {
-        let (mut puts, mut deletes) = (Vec::new(), Vec::new());
-        for (key, written) in &pending.records {
-            match written {
-                Some(written) => puts.push((key, written)),
-                None => deletes.push(key),
-            }
+    fn flush(&self, connection: &Connection, pending: &Pending) -> Result<(), StoreError> {
+        if pending.records.values().any(Option::is_some) {
+            put_meta(connection, VERSION_KEY, &self.version.to_be_bytes())?;
         }
-        if !puts.is_empty() {
-            put_meta(connection, VERSION_KEY, &self.version.to_be_bytes()).await?;
-        }
-        let mut rest = puts.as_slice();
-        for size in chunk_sizes(rest.len()) {
-            let (chunk, after) = rest.split_at(size);
-            rest = after;
-            let sql = format!(
-                "INSERT INTO records (kind, id, version, owner, expires, body) VALUES {} ON CONFLICT (kind, id) DO \
-                 UPDATE SET version = excluded.version, owner = excluded.owner, expires = excluded.expires, \
-                 body = excluded.body",
-                repeated("(?,?,?,?,?,?)", ",", size)
-            );
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for ((kind, id), written) in chunk {
-                query = query.bind(kind.0).bind(id).bind(signed(written.version)).bind(&written.owner);
-                query = query.bind(written.expires).bind(&written.body);
-            }
-            query.execute(&mut *connection).await.map_err(failed)?;
-        }
-        let mut rest = deletes.as_slice();
-        for size in chunk_sizes(rest.len()) {
-            let (chunk, after) = rest.split_at(size);
-            rest = after;
-            let sql = format!("DELETE FROM records WHERE {}", repeated("(kind = ? AND id = ?)", " OR ", size));
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for (kind, id) in chunk {
-                query = query.bind(kind.0).bind(id);
-            }
-            query.execute(&mut *connection).await.map_err(failed)?;
+        for ((kind, id), record) in &pending.records {
+            match record {
+                Some(record) => execute(
+                    connection,
+                    "INSERT INTO records (kind, id, version, owner, expires, body) VALUES (?, ?, ?, ?, ?, ?) \
+                     ON CONFLICT (kind, id) DO UPDATE SET version = excluded.version, owner = excluded.owner, \
+                     expires = excluded.expires, body = excluded.body",
+                    params![kind.0, id, signed(record.version), record.owner, record.expires, record.body],
+                )?,
+                None => execute(connection, "DELETE FROM records WHERE kind = ? AND id = ?", params![kind.0, id])?,
+            };
         }
         let instance = i64::from_be_bytes(self.instance.to_be_bytes());
-        let mut rest = pending.outbox.as_slice();
-        for size in chunk_sizes(rest.len()) {
-            let (chunk, after) = rest.split_at(size);
-            rest = after;
-            let values = repeated("(?,?,?)", ",", size);
-            let sql = format!("INSERT INTO outbox (sequence, instance, entry) VALUES {values}");
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for (sequence, entry) in chunk {
-                query = query.bind(signed(*sequence)).bind(instance).bind(entry);
-            }
-            query.execute(&mut *connection).await.map_err(failed)?;
+        for (sequence, entry) in &pending.outbox {
+            let sql = "INSERT INTO outbox (sequence, instance, entry) VALUES (?, ?, ?)";
+            execute(connection, sql, params![signed(*sequence), instance, entry])?;
         }
         Ok(())
     }
-}
 
-/// The versions of all records that the group has a condition on; those that are missing do not exist.
-async fn load_versions(connection: &mut SqliteConnection, group: &[Job]) -> Result<HashMap<Key, u64>, StoreError> {
-    let mut keys = BTreeSet::new();
-    for job in group {
-        if let Job::Batch { batch, .. } = job {
-            let judged = conditions(batch).filter(|(_, _, expect)| *expect != Expect::Any);
-            keys.extend(judged.map(|(kind, id, _)| (kind, id)));
-        }
-    }
-    let keys: Vec<(Kind, &[u8])> = keys.into_iter().collect();
-    let mut versions = HashMap::new();
-    let mut rest = keys.as_slice();
-    for size in chunk_sizes(keys.len()) {
-        let (chunk, after) = rest.split_at(size);
-        rest = after;
-        let sql = format!(
-            "SELECT k.column1 AS nr, r.version FROM (VALUES {}) k \
-             CROSS JOIN records r ON r.kind = k.column2 AND r.id = k.column3",
-            numbered_keys(size)
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for (kind, id) in chunk {
-            query = query.bind(kind.0).bind(*id);
-        }
-        for row in query.fetch_all(&mut *connection).await.map_err(failed)? {
-            let nr = usize::try_from(row.try_get::<i64, _>("nr").map_err(failed)?).unwrap_or(usize::MAX);
-            let version = unsigned(row.try_get("version").map_err(failed)?)?;
-            if let Some((kind, id)) = chunk.get(nr) {
-                versions.insert((*kind, id.to_vec()), version);
+    /// The versions of all records that the group has a condition on; those that are missing do not exist.
+    fn load_versions(&self, connection: &Connection, group: &[Job]) -> Result<HashMap<Key, u64>, StoreError> {
+        let (mut versions, mut asked) = (HashMap::new(), HashSet::new());
+        let sql = "SELECT version FROM records WHERE kind = ? AND id = ?";
+        let mut statement = connection.prepare_cached(sql).map_err(broken)?;
+        for job in group {
+            let Job::Batch { batch, .. } = job else { continue };
+            for (kind, id, _) in conditions(batch).filter(|(_, _, expect)| *expect != Expect::Any) {
+                if !asked.insert((kind, id)) {
+                    continue;
+                }
+                let version = match self.cache.get(kind, id) {
+                    Some(known) => known.map(|record| record.version),
+                    None => {
+                        let found = statement.query_row(params![kind.0, id], |row| row.get::<_, i64>(0));
+                        found.optional().map_err(broken)?.map(unsigned).transpose()?
+                    }
+                };
+                if let Some(version) = version {
+                    versions.insert((kind, id.to_vec()), version);
+                }
             }
         }
+        Ok(versions)
     }
-    Ok(versions)
 }
 
-async fn purge(connection: &mut SqliteConnection, now: i64, kinds: &[Kind], limit: u32) -> Result<u64, StoreError> {
+/// Deletes what has expired; `pending` learns what.
+fn purge(
+    connection: &Connection,
+    now: i64,
+    kinds: &[Kind],
+    limit: u32,
+    pending: &mut Pending,
+) -> Result<u64, StoreError> {
     let mut purged = 0;
     for kind in kinds {
         let left = u64::from(limit).saturating_sub(purged);
         let sql = "DELETE FROM records WHERE kind = ?1 AND id IN \
-                   (SELECT id FROM records WHERE kind = ?1 AND expires <= ?2 ORDER BY expires LIMIT ?3)";
-        let query = sqlx::query(sql).bind(kind.0).bind(now).bind(signed(left));
-        purged += query.execute(&mut *connection).await.map_err(failed)?.rows_affected();
+                   (SELECT id FROM records WHERE kind = ?1 AND expires <= ?2 ORDER BY expires LIMIT ?3) RETURNING id";
+        let mut statement = connection.prepare_cached(sql).map_err(broken)?;
+        let ids = statement.query_map(params![kind.0, now, signed(left)], |row| row.get::<_, Vec<u8>>(0));
+        for id in ids.map_err(broken)? {
+            pending.records.insert((*kind, id.map_err(broken)?), None);
+            purged += 1;
+        }
     }
     Ok(purged)
+}
+
+fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    execute(connection, sql, [])
+}
+
+fn execute(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<(), StoreError> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).map(|_| ()).map_err(broken)
+}
+
+fn put_meta(connection: &Connection, key: &str, value: &[u8]) -> Result<(), StoreError> {
+    let sql = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    execute(connection, sql, params![key, value])
+}
+
+fn meta_u64(connection: &Connection, key: &str) -> Result<Option<u64>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE key = ?").map_err(broken)?;
+    let value: Option<Vec<u8>> = statement.query_row([key], |row| row.get(0)).optional().map_err(broken)?;
+    let number = |value: Vec<u8>| value.try_into().map(u64::from_be_bytes);
+    value.map(number).transpose().map_err(|_| StoreError::Damaged("a number in the meta table"))
+}
+
+/// Changes when another connection has written.
+fn data_version(connection: &Connection) -> Result<i64, StoreError> {
+    let mut statement = connection.prepare_cached("PRAGMA data_version").map_err(broken)?;
+    statement.query_row([], |row| row.get(0)).map_err(broken)
 }
 
 /// The batches that were committed.
@@ -326,10 +345,6 @@ fn conditions(batch: &Batch) -> impl Iterator<Item = (Kind, &[u8], Expect)> {
     let checks = batch.checks.iter().map(|(kind, id, expect)| (*kind, id.as_slice(), *expect));
     let puts = batch.puts.iter().map(|put| (put.kind, put.id.as_slice(), put.expect));
     checks.chain(puts).chain(batch.deletes.iter().map(|(kind, id, expect)| (*kind, id.as_slice(), *expect)))
-}
-
-fn repeated(item: &str, separator: &str, count: usize) -> String {
-    vec![item; count].join(separator)
 }
 
 /// A caller who has stopped waiting misses the answer; nothing else.
