@@ -33,7 +33,7 @@ pub async fn list<D: Document>(store: &dyn Store, owner: &[u8], limit: u32) -> R
 }
 
 /// Changes that happen together or not at all.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Changes(Batch);
 
 impl Changes {
@@ -41,6 +41,15 @@ impl Changes {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Adds all changes of another.
+    pub fn append(&mut self, other: Self) -> &mut Self {
+        self.0.checks.extend(other.0.checks);
+        self.0.puts.extend(other.0.puts);
+        self.0.deletes.extend(other.0.deletes);
+        self.0.log.extend(other.0.log);
+        self
     }
 
     /// Adds a new document, on condition that none has its id.

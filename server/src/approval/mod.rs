@@ -32,10 +32,10 @@ pub(crate) use offline::offline_tries;
 pub use offline::{offline_challenge, offline_code};
 pub(crate) use operations::reset_of;
 pub use page::{
-    Granted, Known, RETURN_PATH, State, TransactionView, cancel, collect, collect_with, complete_same_device, frames,
+    Granted, Known, RETURN_PATH, State, TransactionView, cancel, collect, collect_into, complete_same_device, frames,
     same_device_link, view, wait,
 };
-pub use transaction::{Begun, NewTransaction, Start, begin};
+pub use transaction::{Begun, NewTransaction, Start, begin, begin_beside};
 
 use godkend_protocol::messages::approval::{AnswerRequest, Fetch, Manage, Poll, PollOpen, RefuseLocked};
 

@@ -159,18 +159,25 @@ pub async fn wait(app: &App, id: &Id, known: impl Into<Known>, seconds: u64) -> 
 /// [`Code::TransactionUnknown`] for another session; [`Code::TransactionFinished`] if it was collected or refused;
 /// [`Code::TransactionExpired`]; [`Code::OperationRefused`] while it still waits; [`Code::IdentityBlocked`].
 pub async fn collect(app: &App, id: &Id, browser_session: Option<&Hash32>) -> Result<Granted, ApiError> {
-    retry(|| collect_with(app, id, browser_session, |_, _| {})).await
+    retry(|| async {
+        let mut changes = Changes::new();
+        let granted = collect_into(app, &mut changes, id, browser_session).await?;
+        changes.commit(&*app.store).await?;
+        app.log.wake();
+        Ok(granted)
+    })
+    .await
 }
 
-/// [`collect`] in one commit with what `besides` changes: after a kill, both are done or neither.
+/// [`collect`] as a part of the caller's commit, who wakes the log afterwards and begins anew after a conflict.
 ///
 /// # Errors
-/// As [`collect`], and [`ApiError::conflict`]: read again what `besides` was made of.
-pub async fn collect_with(
+/// As [`collect`].
+pub async fn collect_into(
     app: &App,
+    changes: &mut Changes,
     id: &Id,
     browser_session: Option<&Hash32>,
-    besides: impl FnOnce(&Granted, &mut Changes) + Send,
 ) -> Result<Granted, ApiError> {
     let now = app.now();
     let mut entry = read(app, id).await?;
@@ -196,18 +203,14 @@ pub async fn collect_with(
     if account.doc.blocked {
         return Err(Code::IdentityBlocked.into());
     }
-    let mut changes = Changes::new();
     let remember = outcome.remember_browser && entry.doc.may_remember && entry.doc.action == Action::LogOn;
     let new_browser_cookie =
-        remember.then(|| browser::remember(app, &mut changes, account.doc.id, entry.doc.browser.as_deref(), now));
+        remember.then(|| browser::remember(app, changes, account.doc.id, entry.doc.browser.as_deref(), now));
     entry.doc.collected = true;
     changes.unchanged(&account).update(&entry);
     let Outcome { factor, binding, at, .. } = outcome;
-    let granted = Granted { account: account.doc, level, authenticator_level, factor, binding, at, new_browser_cookie };
-    besides(&granted, &mut changes);
-    changes.commit(&*app.store).await?;
-    app.log.wake();
-    Ok(granted)
+    let account = account.doc;
+    Ok(Granted { account, level, authenticator_level, factor, binding, at, new_browser_cookie })
 }
 
 /// Gives a transaction up: the person left the page, or the relying party withdrew it.

@@ -143,18 +143,33 @@ impl Document for OpenNumber {
 /// [`Code::TextRefused`] for a text, name or payment that must not be shown; [`Code::LevelUnreachable`] where no phone
 /// could reach the level this way; [`Code::Throttled`] for a source that has to wait.
 pub async fn begin(app: &App, new: NewTransaction) -> Result<Begun, ApiError> {
+    begin_beside(app, new, &Changes::new(), &|_, _| {}).await
+}
+
+/// [`begin`], in one commit with other changes: `changes`, whose conditions must hold, and what `beside` adds for the
+/// new transaction. Not for [`Start::Ciba`], which commits by itself.
+///
+/// # Errors
+/// As [`begin`]; and [`ApiError::conflict`] if a condition of `changes` does not hold.
+pub async fn begin_beside(
+    app: &App,
+    new: NewTransaction,
+    changes: &Changes,
+    beside: &(dyn Fn(&Transaction, &mut Changes) + Sync),
+) -> Result<Begun, ApiError> {
+    let with = With { changes, beside };
     check_texts(&new)?;
     if !new.action.is_relying_party() {
         return Err(Code::Malformed.into());
     }
     app.throttle.take("login", &new.source, app.config.limits.logins_per_source_minute, app.clock.now_ms())?;
     match &new.start {
-        Start::Page => page(app, &new).await,
+        Start::Page => page(app, &new, &with).await,
         // A source that was refused reaches nobody unasked; the cookie stays good for later.
         Start::Browser { .. } if app.throttle.may_start(&new.source, app.clock.now_ms()).is_err() => {
-            page(app, &new).await
+            page(app, &new, &with).await
         }
-        Start::Browser { cookie } => retry(|| from_browser(app, &new, cookie)).await,
+        Start::Browser { cookie } => retry(|| from_browser(app, &new, cookie, &with)).await,
         Start::Ciba { user_id } => {
             let transaction = fresh(app, &new, false);
             let transaction = number::begin_ciba(app, transaction, user_id).await?;
@@ -163,22 +178,34 @@ pub async fn begin(app: &App, new: NewTransaction) -> Result<Begun, ApiError> {
     }
 }
 
-async fn page(app: &App, new: &NewTransaction) -> Result<Begun, ApiError> {
+/// What is committed together with a transaction's beginning.
+struct With<'a> {
+    changes: &'a Changes,
+    beside: &'a (dyn Fn(&Transaction, &mut Changes) + Sync),
+}
+
+async fn page(app: &App, new: &NewTransaction, with: &With<'_>) -> Result<Begun, ApiError> {
     let transaction = fresh(app, new, true);
-    let mut changes = Changes::new();
+    let mut changes = with.changes.clone();
+    (with.beside)(&transaction, &mut changes);
     changes.insert(&transaction);
-    let version = changes.commit(&*app.store).await?.versions.first().copied();
+    let version = changes.commit(&*app.store).await?.versions.last().copied();
     Ok(Begun { transaction: Entry { doc: transaction, version }, browser_cookie: None, forget_cookie: false })
 }
 
-async fn from_browser(app: &App, new: &NewTransaction, cookie: &BrowserCookie) -> Result<Begun, ApiError> {
+async fn from_browser(
+    app: &App,
+    new: &NewTransaction,
+    cookie: &BrowserCookie,
+    with: &With<'_>,
+) -> Result<Begun, ApiError> {
     let now = app.now();
     let mut changes = Changes::new();
     let known = match browser::use_cookie(app, &mut changes, cookie, now).await? {
         browser::Used::Good { browser, account, cookie } => Some((browser, account, cookie)),
         browser::Used::Void => None,
         // The cookie that took its place is on its way to this browser: nothing is pushed, and nothing is forgotten.
-        browser::Used::Overtaken => return page(app, new).await,
+        browser::Used::Overtaken => return page(app, new, with).await,
         browser::Used::Replayed => {
             // The revocation holds, whatever becomes of this login.
             std::mem::take(&mut changes).commit(&*app.store).await?;
@@ -187,8 +214,9 @@ async fn from_browser(app: &App, new: &NewTransaction, cookie: &BrowserCookie) -
         }
     };
     let Some((browser, account, cookie)) = known else {
-        return Ok(Begun { forget_cookie: true, ..page(app, new).await? });
+        return Ok(Begun { forget_cookie: true, ..page(app, new, with).await? });
     };
+    changes.append(with.changes.clone());
     let mut transaction = fresh(app, new, true);
     let addressed = Addressed { account: Some(account.doc.id), by: AddressedBy::Browser(browser) };
     transaction.addressed = Some(addressed);
@@ -197,6 +225,7 @@ async fn from_browser(app: &App, new: &NewTransaction, cookie: &BrowserCookie) -
     // Cookie and number together reach High; the cookie alone does not.
     let locked = new.level > Binding::RememberedBrowser.cap();
     put_open(&mut changes, &transaction, account.doc.id, locked);
+    (with.beside)(&transaction, &mut changes);
     changes.unchanged(&account).insert(&transaction);
     let versions = changes.commit(&*app.store).await?.versions;
     app.log.wake();

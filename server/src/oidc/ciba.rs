@@ -97,10 +97,12 @@ pub(super) async fn poll(app: &App, party: &RelyingParty, params: &Params) -> Re
     }
     // Once, whatever comes together, and in one commit: a kill leaves it collected here and there, or nowhere.
     entry.doc.collected = true;
-    let collected = approval::collect_with(app, &entry.doc.transaction, None, |_, changes| {
-        changes.update(&entry);
-    });
-    let granted = collected.await.map_err(|error| if error.is_conflict() { one_at_a_time() } else { error.into() })?;
+    let mut changes = Changes::new();
+    let granted = approval::collect_into(app, &mut changes, &entry.doc.transaction, None).await?;
+    changes.update(&entry);
+    let committed = changes.commit(&*app.store).await;
+    committed.map_err(|error| if error.is_conflict() { one_at_a_time() } else { error.into() })?;
+    app.log.wake();
     let grant = Grant::of(entry.doc.transaction, &granted);
     let account = token::account(app, &grant).await?;
     token::tokens(app, party, &account, &grant, &entry.doc.ask, Some(auth_req_id))

@@ -91,11 +91,7 @@ async fn a_full_disk_changes_nothing_and_passes() {
     let cache = Arc::new(Cache::default());
     let jobs = start(Writer::new(path.clone(), first, cache.clone(), 7).unwrap()).unwrap();
     let readers = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path)).await.unwrap();
-<<<<<<< HEAD
-    let store = SqliteStore { jobs, readers, opened: Instant::now() };
-=======
     let store = SqliteStore { jobs, readers, opened: Instant::now(), cache };
->>>>>>> 956a4ee (Store: one thread writes with rusqlite, and memory answers reads)
     let mut large = one(b"large", Expect::Absent);
     large.puts[0].body = vec![1; 500_000];
     large.log.push(b"entry".to_vec());
@@ -117,11 +113,7 @@ async fn a_full_queue_is_busy() {
     let path = folder.path().join("db");
     let opened = SqliteStore::open(&path, 1).await.unwrap();
     let (jobs, mut queue) = mpsc::channel(1);
-<<<<<<< HEAD
-    let store = Arc::new(SqliteStore { jobs, readers: opened.readers.clone(), opened: opened.opened });
-=======
     let store = Arc::new(SqliteStore { jobs, readers: opened.readers.clone(), opened: opened.opened, cache: Arc::default() });
->>>>>>> 956a4ee (Store: one thread writes with rusqlite, and memory answers reads)
     let waiting = tokio::spawn({
         let store = store.clone();
         async move { store.commit(one(b"x", Expect::Any)).await }

@@ -91,36 +91,28 @@ async fn conclude(app: &App, id: Id, session: &Hash32) -> Result<Option<(Finishe
         }
         let mut changes = Changes::new();
         let transaction = docs::get::<Transaction>(&*app.store, &id.0).await?.ok_or(Code::TransactionUnknown)?;
-        let finished = match approval::view(&transaction.doc, app.now()).state {
+        let (finished, cookie) = match approval::view(&transaction.doc, app.now()).state {
             TransactionState::Waiting | TransactionState::Opened => return Ok(None),
-            TransactionState::Denied => Finished::Declined,
-            TransactionState::Reported => Finished::Reported,
-            TransactionState::Expired => Finished::Expired,
-            TransactionState::Approved => return approved(app, login, session).await.map(Some),
+            TransactionState::Denied => (Finished::Declined, None),
+            TransactionState::Reported => (Finished::Reported, None),
+            TransactionState::Expired => (Finished::Expired, None),
+            TransactionState::Approved => {
+                // In one commit with its code: one that is collected without a code is one that a replay knows from the
+                // log, and was told of before.
+                let granted = approval::collect_into(app, &mut changes, &id, Some(session)).await?;
+                let (code, lifetime) = (code::of_transaction(&app.keys.pairwise, &id), app.config.oidc.code_seconds);
+                let grant = Grant::of(id, &granted);
+                changes.insert(&code::record(&code, login.doc.request.clone(), grant, app.now(), lifetime));
+                (Finished::Code, granted.new_browser_cookie)
+            }
         };
         login.doc.finished = Some(finished);
         changes.update(&login);
         changes.commit(&*app.store).await?;
-        Ok(Some((finished, None)))
+        app.log.wake();
+        Ok(Some((finished, cookie)))
     })
     .await
-}
-
-/// Collects the approval and issues the login's code, in one commit: one that is collected without a code is one that a
-/// replay knows from the log, and was told of before.
-async fn approved(
-    app: &App,
-    mut login: Entry<Login>,
-    session: &Hash32,
-) -> Result<(Finished, Option<BrowserCookie>), ApiError> {
-    let id = login.doc.transaction;
-    login.doc.finished = Some(Finished::Code);
-    let granted = approval::collect_with(app, &id, Some(session), |granted, changes| {
-        let (code, lifetime) = (code::of_transaction(&app.keys.pairwise, &id), app.config.oidc.code_seconds);
-        let grant = Grant::of(id, granted);
-        changes.insert(&code::record(&code, login.doc.request.clone(), grant, app.now(), lifetime)).update(&login);
-    });
-    Ok((Finished::Code, granted.await?.new_browser_cookie))
 }
 
 /// An error response (RFC 6749, section 4.1.2.1).

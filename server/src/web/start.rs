@@ -15,11 +15,13 @@ use crate::app::App;
 use crate::approval::{self, NewTransaction, Start};
 use crate::config::RelyingParty;
 use crate::docs::Changes;
+use crate::error::ApiError;
 use crate::oidc::error::{Kind, OidcError};
 use crate::oidc::params::Params;
 use crate::oidc::records::{Ask, AuthorizationRequest, Language, Login};
 use crate::oidc::request::ReturnTo;
 use crate::oidc::{self, client, request};
+use crate::records::Transaction;
 
 /// Seconds that a login is remembered after it began: its last page can still be shown.
 const KEPT: i64 = 900;
@@ -86,30 +88,33 @@ async fn begin(app: &App, params: &Params, headers: &HeaderMap, extensions: &Ext
     let back = ReturnTo { redirect_uri: request.redirect_uri.clone(), state: request.state.clone() };
     let redirect = |error: OidcError| Refusal::Redirect(back.clone(), error);
 
-    // A pushed request is used up before anything is begun with it; of two browsers, one is refused.
-    changes.commit(&*app.store).await.map_err(|error| {
+    let used = |error: ApiError| {
         let used = OidcError::new(Kind::InvalidRequestUri, "request_uri was used already; push the request again.");
         Refusal::Show(if error.is_conflict() { used } else { error.into() })
-    })?;
-
+    };
     let visitor = Visitor::of(app, headers, extensions, request.ask.language);
     let secret = Secret::<32>::random(&mut app.rng());
     let session = cookies::session_hash(&secret);
     let cookie = cookies::browser(app, headers);
     let may_remember = cookie.is_none();
+    // A pushed request is used up with what begins by it, or before; of two browsers, one is refused. A cookie may have
+    // to be revoked whatever becomes of the request, so it does not share the commit.
+    if cookie.is_some() {
+        std::mem::take(&mut changes).commit(&*app.store).await.map_err(used)?;
+    }
     let start = cookie.map_or(Start::Page, |cookie| Start::Browser { cookie });
     let mut new = transaction(party, &request.ask, visitor.source, start);
     new.browser_session = Some(session);
     new.place = visitor.place;
     new.browser = visitor.browser;
     new.may_remember = may_remember;
-    let begun = approval::begin(app, new).await.map_err(|error| redirect(error.into()))?;
+    let now = app.now();
+    let login = |transaction: &Transaction, changes: &mut Changes| {
+        changes.insert(&login_of(transaction.id, request.clone(), session, now));
+    };
+    let begun = approval::begin_beside(app, new, &changes, &login).await;
+    let begun = begun.map_err(|error| if error.is_conflict() { used(error) } else { redirect(error.into()) })?;
     let id = begun.transaction.doc.id;
-
-    let login = login_of(id, request, session, app.now());
-    let mut changes = Changes::new();
-    changes.insert(&login);
-    changes.commit(&*app.store).await.map_err(|error| redirect(error.into()))?;
     approval::magic::act(app, &id).await.map_err(|error| redirect(error.into()))?;
 
     let mut response =
