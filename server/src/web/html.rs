@@ -13,8 +13,8 @@ use crate::oidc::records::{Language, Login};
 use crate::oidc::request::amount_text;
 use crate::records::Transaction;
 
-/// The login page. Its script reads `state`, the same JSON that it asks for later.
-pub(super) fn login(login: &Login, transaction: &Transaction, state: &Value) -> Response {
+/// The login page. Its script reads `state` and `frames`, the same JSON that it asks for later.
+pub(super) fn login(login: &Login, transaction: &Transaction, state: &Value, frames: &Value) -> Response {
     let ask = &login.request.ask;
     let t = texts::of(ask.language);
     let asked = asked(t, transaction);
@@ -23,7 +23,7 @@ pub(super) fn login(login: &Login, transaction: &Transaction, state: &Value) -> 
         "expired": t.expired, "lost": t.lost, "failed": t.failed, "seconds_left": t.seconds_left,
     });
     let body = format!(
-        r#"<main id="login" data-id="{id}" data-state="{state}" data-texts="{messages}">
+        r#"<main id="login" data-id="{id}" data-state="{state}" data-frames="{frames}" data-texts="{messages}">
 <h1>{name} {asks}</h1>
 {asked}
 <p class="warn">{warn}</p>
@@ -47,6 +47,7 @@ pub(super) fn login(login: &Login, transaction: &Transaction, state: &Value) -> 
 <script src="{SCRIPT_PATH}" defer></script>"#,
         id = escape(&transaction.id.to_base64()),
         state = escape(&state.to_string()),
+        frames = escape(&frames.to_string()),
         messages = escape(&messages.to_string()),
         name = escape(&transaction.relying_party.name),
         asks = t.asks,

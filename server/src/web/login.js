@@ -7,9 +7,12 @@
   const el = (id) => document.getElementById(id);
   let state = JSON.parse(main.dataset.state);
   let deadline = performance.now() + state.expires_in * 1000;
-  let frames = [];
+  // The first frames came with the page.
+  const first = JSON.parse(main.dataset.frames) || { now_ms: 0, frames: [] };
+  let frames = first.frames;
   // What the server's clock shows before this page's own, in milliseconds.
-  let serverAhead = 0;
+  const loaded = performance.getEntriesByType('navigation')[0];
+  let serverAhead = first.now_ms - (loaded ? loaded.responseStart : performance.now());
   let connected = true;
   let over = false;
   let cancelling = false;
@@ -18,9 +21,36 @@
 
   const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-  const draw = (box, svg) => {
-    const parsed = new DOMParser().parseFromString(svg, 'image/svg+xml').documentElement;
-    box.replaceChildren(document.importNode(parsed, true));
+  // A QR code as SVG: one rectangle for each run of dark modules, four light modules on every side.
+  const draw = (box, code) => {
+    const bits = atob(code.modules);
+    const size = code.size;
+    const dark = (at) => (bits.charCodeAt(at >> 3) >> (7 - (at & 7))) & 1;
+    let path = '';
+    for (let y = 0; y < size; y++) {
+      for (let x = 0; x < size; x++) {
+        let run = 0;
+        while (x + run < size && dark(y * size + x + run)) {
+          run++;
+        }
+        if (run) {
+          path += 'M' + (x + 4) + ' ' + (y + 4) + 'h' + run + 'v1h-' + run + 'z';
+          x += run;
+        }
+      }
+    }
+    const make = (name, attributes) => {
+      const node = document.createElementNS('http://www.w3.org/2000/svg', name);
+      Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
+      return node;
+    };
+    const side = size + 8;
+    const pixels = side * Math.ceil(240 / side);
+    const svg = make('svg', {
+      width: pixels, height: pixels, viewBox: '0 0 ' + side + ' ' + side, 'shape-rendering': 'crispEdges',
+    });
+    svg.append(make('rect', { width: side, height: side, fill: '#fff' }), make('path', { d: path, fill: '#000' }));
+    box.replaceChildren(svg);
   };
 
   const problem = (text) => {
@@ -127,7 +157,7 @@
   const drawFrame = () => {
     const frame = frameAt(thisSecond());
     if (frame) {
-      draw(el('qr'), frame.svg);
+      draw(el('qr'), frame.code);
     } else {
       el('qr').replaceChildren();
     }
@@ -186,7 +216,7 @@
     }
     try {
       const reply = await ask('/offline', { user_id: el('user-id').value });
-      draw(el('offline-qr'), reply.svg);
+      draw(el('offline-qr'), reply.code);
       el('offline-box').hidden = false;
       el('offline-box').scrollIntoView({ block: 'nearest' });
     } catch (error) {

@@ -11,14 +11,13 @@ use godkend_protocol::bytes::Hash32;
 use godkend_protocol::codes::Code;
 use godkend_protocol::formats::digits;
 use godkend_protocol::formats::link::Link;
-use qrcode::render::svg;
-use qrcode::{EcLevel, QrCode};
+use qrcode::EcLevel;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::finish::{language, session};
-use super::html;
+use super::{html, qr};
 use crate::app::App;
 use crate::approval::{self, State as TransactionState, TransactionView};
 use crate::docs::{self, Changes};
@@ -99,7 +98,9 @@ pub(super) async fn page(State(app): State<Arc<App>>, Path(id): Path<String>, he
     match Visit::of(&app, &headers, &id).await {
         Ok(visit) => {
             let shown = state_json(&app, &visit.login.doc, &visit.transaction, &view(&app, &visit));
-            html::login(&visit.login.doc, &visit.transaction, &shown)
+            // The first frames come with the page: a phone that is held up to it at once needs no further request.
+            let frames = frames_json(&app, &visit.transaction).unwrap_or_default();
+            html::login(&visit.login.doc, &visit.transaction, &shown, &frames)
         }
         Err(PageError(error, language)) if error.code == Code::NotFound => html::wrong_browser(language),
         Err(PageError(error, language)) => html::error(language, &error),
@@ -142,17 +143,19 @@ pub(super) async fn state(
 /// `GET /login/<id>/frames`: the moving QR code, a few seconds ahead.
 pub(super) async fn frames(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     let visit = Visit::of(&app, &headers, &id).await?;
+    Ok(Json(frames_json(&app, &visit.transaction).ok_or_else(|| visit.fail(Code::Internal))?))
+}
+
+/// The frames of now and the next seconds; none once a phone has opened it.
+fn frames_json(app: &App, transaction: &Transaction) -> Option<Value> {
     let now_ms = app.clock.now_ms();
     let mut frames = Vec::new();
-    for text in approval::frames(&app, &visit.transaction, now_ms) {
-        let second = match Link::parse(&text) {
-            Ok(Link::Login(frame)) => frame.frame,
-            _ => return Err(visit.fail(Code::Internal)),
-        };
-        let svg = svg(&text, EcLevel::M).ok_or_else(|| visit.fail(Code::Internal))?;
-        frames.push(json!({ "second": second, "text": text, "svg": svg }));
+    for text in approval::frames(app, transaction, now_ms) {
+        let Ok(Link::Login(frame)) = Link::parse(&text) else { return None };
+        let code = qr::modules(&text, EcLevel::M, frame.frame)?;
+        frames.push(json!({ "second": frame.frame, "text": text, "code": code }));
     }
-    Ok(Json(json!({ "now_ms": now_ms, "frames": frames })))
+    Some(json!({ "now_ms": now_ms, "frames": frames }))
 }
 
 #[derive(Deserialize)]
@@ -193,8 +196,8 @@ pub(super) async fn offline(
     approval::address(&app, &id, session, &user_id).await.map_err(|error| visit.fail(error))?;
     let text = approval::offline_challenge(&app, &id).await.map_err(|error| visit.fail(error))?;
     // As little redundancy as there is: the challenge is long, and a screen is clean.
-    let svg = svg(&text, EcLevel::L).ok_or_else(|| visit.fail(Code::Internal))?;
-    Ok(Json(json!({ "text": text, "svg": svg })))
+    let code = qr::modules(&text, EcLevel::L, 0).ok_or_else(|| visit.fail(Code::Internal))?;
+    Ok(Json(json!({ "text": text, "code": code })))
 }
 
 #[derive(Deserialize)]
@@ -271,12 +274,4 @@ fn state_json(app: &App, login: &Login, transaction: &Transaction, view: &Transa
         "same_device_link": waiting.then(|| approval::same_device_link(app, transaction)).flatten(),
         "finish": over.then(|| finish_path(transaction)),
     })
-}
-
-/// A QR code as SVG markup.
-fn svg(text: &str, level: EcLevel) -> Option<String> {
-    let code = QrCode::with_error_correction_level(text.as_bytes(), level).ok()?;
-    let markup = code.render::<svg::Color<'_>>().min_dimensions(240, 240).build();
-    // Without the XML declaration, so that it can stand in a page.
-    Some(markup.split_once("?>").map_or(markup.clone(), |(_, svg)| svg.to_owned()))
 }

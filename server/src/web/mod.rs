@@ -9,6 +9,7 @@ mod cookies;
 mod finish;
 mod html;
 mod login;
+mod qr;
 pub mod start;
 mod texts;
 pub(crate) mod visitor;
