@@ -260,6 +260,24 @@ impl LogReader {
         Ok(entry)
     }
 
+    /// The ids of the first `size` entries, in order, read in large pieces.
+    pub(super) fn each_id(&self, size: u64, mut each: impl FnMut(u64, OutboxId)) -> Result<(), LogError> {
+        let at_once = to_u64(FLUSH)? / INDEX_LEN;
+        let mut first = 0;
+        while first < size {
+            let count = at_once.min(size - first);
+            let mut bytes = vec![0; usize::try_from(count * INDEX_LEN).map_err(|_| LogError::OutOfRange)?];
+            read_at(&self.index, &mut bytes, first * INDEX_LEN).map_err(LogError::io("reading the index"))?;
+            for (index, entry) in (first..).zip(bytes.chunks_exact(24)) {
+                let mut id = [0; 16];
+                id.copy_from_slice(&entry[8..]);
+                each(index, OutboxId::from_bytes(id));
+            }
+            first += count;
+        }
+        Ok(())
+    }
+
     pub(super) fn id(&self, index: u64) -> Result<OutboxId, LogError> {
         Ok(read_index(&self.index, index)?.1)
     }

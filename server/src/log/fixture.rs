@@ -175,7 +175,7 @@ pub(super) async fn commit(store: &Arc<Killable>, entries: &[&str]) -> Vec<Outbo
 }
 
 pub(super) async fn rounds(sequencer: &mut Sequencer) {
-    while sequencer.round().await.unwrap() {}
+    while sequencer.round().await.unwrap() > 0 {}
 }
 
 /// A log of these entries, closed again.

@@ -23,6 +23,9 @@ use crate::store::{OutboxEntry, OutboxId, Store};
 const POSITION_KEY: &str = "log.position";
 /// The most entries in one round.
 const ROUND: u32 = 512;
+/// The shortest time between the beginnings of two rounds: each flushes five times, so that many commits share one. What
+/// is lost together with the database is at most this much more.
+const PACE: Duration = Duration::from_millis(50);
 /// How long the task sleeps when nobody wakes it.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -158,9 +161,7 @@ impl Sequencer {
                 }
             }
             let mut runs = Vec::new();
-            for index in 0..size {
-                extend_runs(&mut runs, index, ahead_reader.id(index)?);
-            }
+            ahead_reader.each_id(size, |index, id| extend_runs(&mut runs, index, id))?;
             Ok::<_, LogError>((known, ahead, runs))
         })
         .await??;
@@ -182,8 +183,15 @@ impl Sequencer {
     pub async fn run(mut self, stop: impl Future<Output = ()> + Send) {
         let mut stop = std::pin::pin!(stop);
         loop {
-            let more = self.round_reported().await;
-            if more {
+            let begun = tokio::time::Instant::now();
+            let moved = self.round_reported().await;
+            // A full round shares its flushes well enough, and more is waiting.
+            let pause = if moved < usize::try_from(ROUND).unwrap_or(usize::MAX) { PACE } else { Duration::ZERO };
+            tokio::select! {
+                () = &mut stop => break,
+                () = tokio::time::sleep_until(begun + pause) => {}
+            }
+            if moved > 0 {
                 continue;
             }
             tokio::select! {
@@ -192,15 +200,15 @@ impl Sequencer {
                 () = tokio::time::sleep(TICK) => {}
             }
         }
-        while self.round_reported().await {}
+        while self.round_reported().await > 0 {}
         self.shared.closed.send_replace(true);
     }
 
     /// One round, its trouble told to the operator once and kept for [`Log::trouble`].
-    async fn round_reported(&mut self) -> bool {
-        let (more, trouble) = match self.round().await {
-            Ok(more) => (more, None),
-            Err(error) => (false, Some(error)),
+    async fn round_reported(&mut self) -> usize {
+        let (moved, trouble) = match self.round().await {
+            Ok(moved) => (moved, None),
+            Err(error) => (0, Some(error)),
         };
         let mut last = self.shared.trouble.write().unwrap_or_else(PoisonError::into_inner);
         if *last != trouble {
@@ -210,11 +218,11 @@ impl Sequencer {
             }
             *last = trouble;
         }
-        more
+        moved
     }
 
-    /// Moves up to [`ROUND`] entries; says whether there may be more.
-    pub(super) async fn round(&mut self) -> Result<bool, LogError> {
+    /// Moves up to [`ROUND`] entries; says how many.
+    pub(super) async fn round(&mut self) -> Result<usize, LogError> {
         let rows = self.store.outbox_read(0, ROUND).await?;
         self.reopen().await?;
         let fresh: Vec<_> = rows.iter().filter(|row| !self.known.contains_key(&row.id)).collect();
@@ -225,7 +233,7 @@ impl Sequencer {
         } else if self.position != Some(self.position_now()?) {
             self.clear(0, &[]).await?;
         }
-        Ok(!rows.is_empty())
+        Ok(rows.len())
     }
 
     fn salted(&mut self, rows: &[&OutboxEntry]) -> Vec<(OutboxId, [u8; 32], Vec<u8>)> {
