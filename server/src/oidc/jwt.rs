@@ -2,6 +2,8 @@
 
 use std::sync::Once;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{ErrorKind, Result};
 use jsonwebtoken::signature::{Error, Signer, Verifier};
@@ -17,10 +19,13 @@ use crate::ops::secrets::P256Key;
 /// # Errors
 /// The library's, if the claims do not serialise or the system's random source fails.
 pub fn sign<T: Serialize>(key: &P256Key, kid: &str, claims: &T) -> Result<String> {
-    install();
     let mut header = Header::new(Algorithm::ES256);
     header.kid = Some(kid.to_owned());
-    jsonwebtoken::encode(&header, claims, &EncodingKey::from_ec_der(key.pkcs8()))
+    let part = |json: Vec<u8>| URL_SAFE_NO_PAD.encode(json);
+    let message = format!("{}.{}", part(serde_json::to_vec(&header)?), part(serde_json::to_vec(claims)?));
+    // With the key as it was parsed at the start; the library would parse it for each token.
+    let signature = key.sign(message.as_bytes()).map_err(|_| ErrorKind::InvalidEcdsaKey)?;
+    Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
 /// Makes `ring` the library's provider. Without one it panics at first use, so everything here calls this first; when
