@@ -352,6 +352,12 @@ pub(crate) enum Command {
         /// Each phone logs in once before anything is measured.
         #[arg(long)]
         warm_up: bool,
+        /// Another version of this program to be the server.
+        #[arg(long, value_name = "PROGRAM", conflicts_with = "here")]
+        server: Option<PathBuf>,
+        /// So many further citizens in the database; an empty server takes turns with it, for comparison.
+        #[arg(long, value_name = "CITIZENS", conflicts_with = "here", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+        prepare: Option<u32>,
         /// Against the server that runs already, not one of its own.
         #[arg(long)]
         here: bool,
@@ -397,6 +403,9 @@ pub(crate) struct Serve {
     /// For a load test: only what a login cannot do without.
     #[arg(long, hide = true, requires = "attached")]
     pub(crate) floor: bool,
+    /// For a load test: so many citizens in the database.
+    #[arg(long, hide = true, requires = "attached")]
+    pub(crate) prepare: Option<u32>,
 }
 
 /// `activate`

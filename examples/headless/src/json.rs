@@ -231,6 +231,17 @@ pub(crate) struct LoadRun {
     /// Phones, browsers and relying party, for each login.
     pub(crate) generator_cpu_ms: f64,
     pub(crate) floor: Option<FloorRun>,
+    pub(crate) empty: Option<EmptyRun>,
+}
+
+/// The same logins on an empty server, in turns with those on the full one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct EmptyRun {
+    pub(crate) logins: Series,
+    pub(crate) server: Option<ServerUse>,
+    /// The full server's time by the empty one's.
+    pub(crate) p50_ratio: f64,
+    pub(crate) p99_ratio: f64,
 }
 
 /// One step of a login.

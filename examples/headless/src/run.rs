@@ -37,17 +37,17 @@ pub(crate) async fn run(cli: Cli, out: Output) -> Result<Exit, Problem> {
         Command::Man { out: folder } => pages::man(folder.as_deref()),
         Command::Schema => Ok(pages::schema()),
         Command::Serve(serve) => {
-            let Serve { test, hybrid, listen, attached, floor } = serve;
+            let Serve { test, hybrid, listen, attached, floor, prepare } = serve;
             let options = embedded::Options { test, hybrid, listen, unlimited: attached };
             let until = if attached { serve::Until::Attached } else { serve::Until::Signal };
             if floor {
                 serve::floor(&home()?.server(), &options, &out).await
             } else {
-                serve::serve(&home()?.server(), &options, until, &out).await
+                serve::serve(&home()?.server(), &options, until, prepare, &out).await
             }
         }
-        Command::Simulate { users, logins, in_flight, with, floor, warm_up, here, desk, client } => {
-            let options = simulate::Options { users, logins, in_flight, with, floor, warm_up };
+        Command::Simulate { users, logins, in_flight, with, floor, warm_up, server, prepare, here, desk, client } => {
+            let options = simulate::Options { users, logins, in_flight, with, floor, warm_up, server, prepare };
             load_test(options, here, &desk, client, &home()?, out).await
         }
         Command::CreateCitizen(_)

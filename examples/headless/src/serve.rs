@@ -9,14 +9,28 @@ use crate::json::Report;
 use crate::output::Output;
 use crate::problem::Problem;
 use crate::simulate::floor::Floor;
+use crate::simulate::population;
 
 /// Serves until Ctrl-C or SIGTERM.
 ///
 /// # Errors
 /// [`Problem::Embedded`].
-pub(crate) async fn serve(directory: &Path, options: &Options, until: Until, out: &Output) -> Result<Exit, Problem> {
+pub(crate) async fn serve(
+    directory: &Path,
+    options: &Options,
+    until: Until,
+    prepare: Option<u32>,
+    out: &Output,
+) -> Result<Exit, Problem> {
     out.progress("Serveren starter ...", "The server starts ...");
     let running = embedded::start(directory, options).await?;
+    if let Some(count) = prepare {
+        population::add(&running.app, count, |done, seconds| {
+            // The load test that started this program has the terminal.
+            eprintln!("{done} of {count} citizens, {seconds} s");
+        })
+        .await?;
+    }
     out.clear();
     let metrics = running.metrics_addr.map(|address| format!("http://{address}/metrics"));
     out.report(&serving(directory, running.url.clone(), metrics));

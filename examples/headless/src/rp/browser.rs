@@ -108,16 +108,15 @@ impl Browser {
         Ok(LoginPage { path: url.path().to_owned() })
     }
 
-    /// Loads the page itself, as a browser does before its script runs.
+    /// Loads the page itself, as a browser does before its script runs; the first frames come with it.
     ///
     /// # Errors
     /// [`Problem::NoNetwork`], and [`Problem::Untrusted`] for what is no page.
-    pub(crate) async fn load(&mut self, page: &LoginPage) -> Result<(), Problem> {
+    pub(crate) async fn load(&mut self, page: &LoginPage) -> Result<Frames, Problem> {
         let url = self.origin.join(&page.path).map_err(|_| odd())?;
         let response = self.send(self.client.get(url)).await?;
-        let good = response.status().is_success();
         let body = response.bytes().await.map_err(|error| http::network(self.origin.as_str(), &error))?;
-        if good && body.starts_with(b"<!") { Ok(()) } else { Err(odd()) }
+        frames_of_page(&body).ok_or_else(odd)
     }
 
     /// What the page shows; held for up to `wait` seconds while it is still `known`.
@@ -261,6 +260,13 @@ impl Browser {
     }
 }
 
+/// What the page's script reads of its `data-frames`.
+fn frames_of_page(body: &[u8]) -> Option<Frames> {
+    let page = core::str::from_utf8(body).ok()?;
+    let escaped = page.split_once("data-frames=\"")?.1.split('"').next()?;
+    serde_json::from_str(&escaped.replace("&quot;", "\"").replace("&amp;", "&")).ok()
+}
+
 /// `error` and `error_description` in a redirect to the relying party.
 pub(crate) fn refusal(url: &Url) -> Option<Problem> {
     let find = |wanted: &str| url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
@@ -347,6 +353,14 @@ mod tests {
         assert!(matches!(server_problem(br#"{"error":"qr_stale"}"#), Some(Problem::Server(Code::QrStale))));
         assert!(matches!(server_problem(br#"{"error":"invalid_client"}"#), Some(Problem::OpenId { .. })));
         assert!(server_problem(b"<html>").is_none());
+    }
+
+    #[test]
+    fn the_first_frames_are_in_the_page() {
+        let page = br#"<main data-state="{}" data-frames="{&quot;now_ms&quot;:7,&quot;frames&quot;:[{&quot;second&quot;:0,&quot;text&quot;:&quot;a&amp;b&quot;}]}">"#;
+        let frames = frames_of_page(page).unwrap();
+        assert_eq!((frames.now_ms, frames.frames[0].text.as_str()), (7, "a&b"));
+        assert!(frames_of_page(b"<main>").is_none());
     }
 
     #[test]

@@ -3,9 +3,10 @@
 
 pub(crate) mod floor;
 mod pool;
+pub(crate) mod population;
 mod process;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use godkend_client::{Root, Roots};
@@ -14,13 +15,13 @@ use url::Url;
 
 use self::floor::Work;
 use self::pool::{Done, Failures, Said, Steps};
-use self::process::{Process, Used};
+use self::process::{Kind, Process, Used};
 use crate::clock::cpu_seconds;
 use crate::desk::{Desk, NewCitizen};
 use crate::exit::Exit;
 use crate::home::{self, RelyingPartyFile, read_relying_party};
 use crate::http;
-use crate::json::{FloorRun, LoadRun, Report, ServerUse, Simulation};
+use crate::json::{EmptyRun, FloorRun, LoadRun, Report, Series, ServerUse, Simulation};
 use crate::language::Language;
 use crate::output::Output;
 use crate::phone::decide::With;
@@ -44,6 +45,10 @@ pub(crate) struct Options {
     pub(crate) floor: bool,
     /// A first login of each phone that is not measured.
     pub(crate) warm_up: bool,
+    /// Another program of this kind to be the server, to compare two versions with the same load.
+    pub(crate) server: Option<PathBuf>,
+    /// So many further citizens in the database; an empty server beside it then logs in in turns.
+    pub(crate) prepare: Option<u32>,
 }
 
 /// The PIN of every simulated person.
@@ -59,18 +64,31 @@ pub(crate) async fn with_own_server(options: Options, out: Output) -> Result<Exi
     let folder = tempfile::tempdir().map_err(|e| Problem::file(std::env::temp_dir(), e))?;
     let directory = folder.path().join("server");
     out.progress("Serveren starter ...", "The server starts ...");
-    let server = Process::start(&directory, false).await?;
+    let program = options.server.as_deref();
+    if let Some(count) = options.prepare {
+        Process::start(program, &directory, Kind::Preparing(count)).await?.stop().await;
+    }
+    let site = own_site(program, &directory, &options, out).await?;
+    let empty = match options.prepare {
+        Some(_) => Some(own_site(program, &folder.path().join("empty"), &options, out).await?),
+        None => None,
+    };
     let floor = if options.floor {
         let directory = folder.path().join("floor");
-        let floor = Process::start(&directory, true).await?;
-        Some(FloorWorld { server: floor, root: only_root(&directory)? })
+        let server = Process::start(None, &directory, Kind::Floor).await?;
+        Some(FloorWorld { server, root: only_root(&directory)? })
     } else {
         None
     };
-    let root = only_root(&directory)?;
-    let bank = read_relying_party(&home::relying_party_file(&directory))?;
-    let desk = Desk::open(&root, &home::token_file(&directory)).await?;
-    simulate(options, &root, bank, desk, Some(server), floor, out).await
+    simulate(options, site, empty, floor, out).await
+}
+
+async fn own_site(program: Option<&Path>, directory: &Path, options: &Options, out: Output) -> Result<Site, Problem> {
+    let server = Process::start(program, directory, Kind::Plain).await?;
+    let root = only_root(directory)?;
+    let bank = read_relying_party(&home::relying_party_file(directory))?;
+    let desk = Desk::open(&root, &home::token_file(directory)).await?;
+    Site::open(options, root, bank, desk, Some(server), out).await
 }
 
 /// Runs the simulation against a server that runs already.
@@ -84,7 +102,8 @@ pub(crate) async fn with_given_server(
     desk: Desk,
     out: Output,
 ) -> Result<Exit, Problem> {
-    simulate(options, root, bank, desk, None, None, out).await
+    let site = Site::open(&options, root.clone(), bank, desk, None, out).await?;
+    simulate(options, site, None, None, out).await
 }
 
 fn only_root(directory: &Path) -> Result<Root, Problem> {
@@ -92,59 +111,156 @@ fn only_root(directory: &Path) -> Result<Root, Problem> {
     roots.only().cloned().ok_or_else(|| Problem::Embedded("there is no root".to_owned()))
 }
 
+/// A server and the people who use it.
+struct Site {
+    world: Arc<World>,
+    server: Option<Process>,
+    citizens: Vec<Arc<Citizen>>,
+    activated: Done,
+}
+
+impl Site {
+    /// Activates everybody, and warms up if that is wanted.
+    async fn open(
+        options: &Options,
+        root: Root,
+        bank: RelyingPartyFile,
+        desk: Desk,
+        server: Option<Process>,
+        out: Output,
+    ) -> Result<Self, Problem> {
+        let world = Arc::new(World {
+            roots: Roots::new([root.clone()])?,
+            root,
+            bank,
+            desk,
+            out,
+            // So that a second run against the same server finds no user id taken.
+            name: random()?.chars().filter(char::is_ascii_alphanumeric).take(8).collect(),
+            biometrics: options.with.contains(&With::Biometric),
+            failures: Arc::default(),
+        });
+        // Whoever cannot even reach the server needs no numbers.
+        RelyingParty::discover(http::client(&world.root).await?, &world.root.url, world.bank.clone()).await?;
+        let most = options.in_flight.iter().copied().max().unwrap_or(1);
+        let (activated, citizens) = world.activate_all(options.users, most.min(16)).await;
+        let site = Self { world, server, citizens, activated };
+        if options.warm_up {
+            for with in options.with.iter().copied() {
+                site.world.log_in_all(&site.citizens, (most, options.users), with).await;
+            }
+        }
+        Ok(site)
+    }
+
+    /// So many logins, and what they took of the server and of this program.
+    async fn turn(&self, (in_flight, logins): (u32, u32), with: With) -> Turn {
+        let (before, mine) = (usage(self.server.as_ref()).await, cpu_seconds());
+        let done = self.world.log_in_all(&self.citizens, (in_flight, logins), with).await;
+        let own = cpu_seconds().zip(mine).map_or(0.0, |(after, before)| after - before);
+        let after = usage(self.server.as_ref()).await;
+        let used = before.zip(after).map(|(before, after)| ServerUse::of(&before, &after, done.count()));
+        Turn { done, used, own }
+    }
+}
+
+struct Turn {
+    done: Done,
+    used: Option<ServerUse>,
+    /// Processor seconds of this program.
+    own: f64,
+}
+
 async fn simulate(
     options: Options,
-    root: &Root,
-    bank: RelyingPartyFile,
-    desk: Desk,
-    server: Option<Process>,
+    mut site: Site,
+    empty: Option<Site>,
     floor: Option<FloorWorld>,
     out: Output,
 ) -> Result<Exit, Problem> {
     let cpu = cpu_seconds();
-    let world = Arc::new(World {
-        roots: Roots::new([root.clone()])?,
-        root: root.clone(),
-        bank,
-        desk,
-        out,
-        // So that a second run against the same server finds no user id taken.
-        name: random()?.chars().filter(char::is_ascii_alphanumeric).take(8).collect(),
-        failures: Arc::default(),
-    });
-    // Whoever cannot even reach the server needs no numbers.
-    RelyingParty::discover(http::client(root).await?, &root.url, world.bank.clone()).await?;
-    let most = options.in_flight.iter().copied().max().unwrap_or(1);
-    let (mut activated, citizens) = world.activate_all(options.users, most).await;
-    if options.warm_up {
-        for with in options.with.iter().copied() {
-            world.log_in_all(&citizens, (most, options.users), with).await;
-        }
-    }
     let (mut all, mut runs) = (Done::default(), Vec::new());
     for with in options.with.iter().copied() {
         for in_flight in options.in_flight.iter().copied() {
             let logins = options.users.saturating_mul(options.logins);
-            let (run, done) =
-                world.measure(&citizens, (in_flight, logins), with, server.as_ref(), floor.as_ref()).await;
+            let beside = Beside { empty: empty.as_ref(), floor: floor.as_ref() };
+            let (run, done) = measure(&site, &beside, (in_flight, logins), with).await;
             all.add(done);
             runs.push(run);
         }
     }
+    let mut failures = site.world.failures.told();
+    failures.extend(empty.iter().flat_map(|empty| empty.world.failures.told()));
     let result = Simulation {
         users: options.users,
         in_flight: options.in_flight.first().copied().unwrap_or(1),
-        activations: activated.series(),
+        activations: site.activated.series(),
         logins: all.series(),
         cpu_seconds: cpu.and_then(|before| Some(cpu_seconds()? - before)),
-        started_ms: server.as_ref().map(|server| server.started_ms),
+        started_ms: site.server.as_ref().map(|server| server.started_ms),
         runs,
-        failures: world.failures.told(),
+        failures,
     };
     let failed = result.activations.failed + result.logins.failed;
     out.clear();
     out.report(&Report::Simulation(Box::new(result)));
     Ok(if failed == 0 { Exit::Done } else { Exit::Other })
+}
+
+/// What takes turns with the logins.
+struct Beside<'a> {
+    empty: Option<&'a Site>,
+    floor: Option<&'a FloorWorld>,
+}
+
+async fn measure(site: &Site, beside: &Beside<'_>, (in_flight, logins): (u32, u32), with: With) -> (LoadRun, Done) {
+    let alone = beside.empty.is_none() && beside.floor.is_none();
+    let turns = if alone { 1 } else { TURNS.min(logins) };
+    let (mut done, mut below, mut empty) = (Done::default(), Below::default(), Done::default());
+    let (mut used, mut empty_used, mut own) = (Vec::new(), Vec::new(), 0.0);
+    for turn in 0..turns {
+        let share = logins / turns + u32::from(turn < logins % turns);
+        let part = site.turn((in_flight, share), with).await;
+        own += part.own;
+        used.extend(part.used);
+        done.add(part.done);
+        if let Some(other) = beside.empty {
+            let part = other.turn((in_flight, share), with).await;
+            empty_used.extend(part.used);
+            empty.add(part.done);
+        }
+        if let (Some(floor), Some(used)) = (beside.floor, used.last()) {
+            floor.measure(&mut below, &site.world, site.citizens.len(), (in_flight, share), used).await;
+        }
+    }
+    let series = done.series();
+    let server = ServerUse::mean(&used);
+    let run = LoadRun {
+        with: with.name().to_owned(),
+        in_flight,
+        phases: done.phases(),
+        generator_cpu_ms: own * 1000.0 / f64::from(series.done.max(1)),
+        floor: beside.floor.map(|_| below.run(&series, server.as_ref())),
+        empty: beside.empty.map(|_| EmptyRun::of(empty.series(), ServerUse::mean(&empty_used), &series)),
+        logins: series,
+        server,
+    };
+    (run, done)
+}
+
+impl EmptyRun {
+    fn of(logins: Series, server: Option<ServerUse>, full: &Series) -> Self {
+        Self {
+            p50_ratio: ratio(full.p50_ms, logins.p50_ms),
+            p99_ratio: ratio(full.p99_ms, logins.p99_ms),
+            logins,
+            server,
+        }
+    }
+}
+
+fn ratio(above: f64, below: f64) -> f64 {
+    if below > 0.0 { above / below } else { 0.0 }
 }
 
 /// What every simulated person shares.
@@ -155,6 +271,7 @@ struct World {
     desk: Desk,
     out: Output,
     name: String,
+    biometrics: bool,
     failures: Arc<Failures>,
 }
 
@@ -203,6 +320,9 @@ impl World {
         self.desk.confirm(&handed.id, &digits).await?;
         activate::await_digits(&phone).await?;
         phone.run(Command::ChoosePin { identity: None, pin: Pin::new(PIN)? }).await?;
+        if self.biometrics {
+            phone.run(Command::EnableBiometrics { identity: None, pin: Pin::new(PIN)? }).await?;
+        }
         let browser = http::client(&self.root).await?;
         let bank = RelyingParty::discover(http::client(&self.root).await?, &self.root.url, self.bank.clone()).await?;
         Ok(Citizen { phone, browser, bank })
@@ -220,44 +340,6 @@ impl World {
         })
         .await
     }
-
-    async fn measure(
-        self: &Arc<Self>,
-        citizens: &[Arc<Citizen>],
-        (in_flight, logins): (u32, u32),
-        with: With,
-        server: Option<&Process>,
-        floor: Option<&FloorWorld>,
-    ) -> (LoadRun, Done) {
-        let turns = if floor.is_some() { TURNS.min(logins) } else { 1 };
-        let (mut done, mut below) = (Done::default(), Below::default());
-        let (mut used, mut own) = (Vec::new(), 0.0);
-        for turn in 0..turns {
-            let share = logins / turns + u32::from(turn < logins % turns);
-            let (before, mine) = (usage(server).await, cpu_seconds());
-            let part = self.log_in_all(citizens, (in_flight, share), with).await;
-            own += cpu_seconds().zip(mine).map_or(0.0, |(after, before)| after - before);
-            let count = part.count();
-            used.extend(before.zip(usage(server).await).map(|(before, after)| ServerUse::of(&before, &after, count)));
-            done.add(part);
-            if let (Some(floor), Some(used)) = (floor, used.last()) {
-                floor.measure(&mut below, self, citizens.len(), (in_flight, share), used).await;
-            }
-        }
-        let series = done.series();
-        let server = ServerUse::mean(&used);
-        let floor = floor.is_some().then(|| below.run(&series, server.as_ref()));
-        let run = LoadRun {
-            with: with.name().to_owned(),
-            in_flight,
-            phases: done.phases(),
-            generator_cpu_ms: own * 1000.0 / f64::from(series.done.max(1)),
-            logins: series,
-            server,
-            floor,
-        };
-        (run, done)
-    }
 }
 
 async fn usage(server: Option<&Process>) -> Option<Used> {
@@ -265,7 +347,7 @@ async fn usage(server: Option<&Process>) -> Option<Used> {
 }
 
 /// One login, as the parts of the real thing do it: the bank pushes its request; the browser follows it, loads the
-/// page and the moving code, and waits for the phone as the page's script does; the phone scans, shows and approves;
+/// page with the moving code, and waits for the phone as the page's script does; the phone scans, shows and approves;
 /// the browser goes back, and the bank redeems its code and verifies the ID token.
 async fn log_in(citizen: &Citizen, with: With) -> Result<Steps, Problem> {
     let mut steps = Steps::start();
@@ -275,21 +357,19 @@ async fn log_in(citizen: &Citizen, with: With) -> Result<Steps, Problem> {
     let mut browser = Browser::new(citizen.browser.clone(), origin, None)?;
     let page = browser.open_login(&started.authorize).await?;
     steps.step("2 authorize");
-    browser.load(&page).await?;
+    let text = browser.load(&page).await?.current().ok_or(Failure::NotACode)?.text.clone();
     steps.step("3 page");
-    let text = browser.frames(&page).await?.current().ok_or(Failure::NotACode)?.text.clone();
-    steps.step("4 frames");
     let phone = async {
         let Outcome::Request(view) = citizen.phone.run(Command::Scan { identity: None, text }).await? else {
             return Err(Failure::NotNow.into());
         };
-        steps.step("5 scan");
+        steps.step("4 scan");
         let with = match with {
             With::Pin => Approval::Pin(Pin::new(PIN)?),
             With::Biometric => Approval::Biometric,
         };
         citizen.phone.run(Command::Approve { request: view.id, with, remember_browser: false }).await?;
-        steps.step("6 approve");
+        steps.step("5 approve");
         Ok::<_, Problem>(())
     };
     let watch = async {
@@ -303,11 +383,11 @@ async fn log_in(citizen: &Citizen, with: With) -> Result<Steps, Problem> {
         }
     };
     let ((), finish) = tokio::try_join!(phone, watch)?;
-    steps.step("7 told");
+    steps.step("6 told");
     let back = browser.finish(&finish).await?;
-    steps.step("8 finish");
+    steps.step("7 finish");
     citizen.bank.finish(&started, &back).await?;
-    steps.step("9 token");
+    steps.step("8 token");
     Ok(steps)
 }
 
@@ -383,10 +463,9 @@ impl FloorWorld {
 }
 
 impl Below {
-    fn run(&mut self, login: &crate::json::Series, server: Option<&ServerUse>) -> FloorRun {
+    fn run(&mut self, login: &Series, server: Option<&ServerUse>) -> FloorRun {
         let series = self.done.series();
         let used = ServerUse::mean(&self.used);
-        let ratio = |above: f64, below: f64| if below > 0.0 { above / below } else { 0.0 };
         FloorRun {
             cpu_ratio: server.zip(used.as_ref()).map_or(0.0, |(login, floor)| ratio(login.cpu_ms, floor.cpu_ms)),
             throughput_ratio: ratio(series.per_second, login.per_second),

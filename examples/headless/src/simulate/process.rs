@@ -15,11 +15,22 @@ use crate::problem::Problem;
 pub(super) struct Process {
     child: Child,
     /// The server stops when this is closed.
-    _stdin: Option<ChildStdin>,
+    stdin: Option<ChildStdin>,
     metrics: Option<String>,
     client: reqwest::Client,
     /// Until it answered.
     pub(super) started_ms: f64,
+}
+
+/// Which server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// The real one.
+    Plain,
+    /// The floor's.
+    Floor,
+    /// The real one, which takes in so many citizens before it answers.
+    Preparing(u32),
 }
 
 /// What a server has used so far.
@@ -36,21 +47,24 @@ pub(super) struct Used {
 }
 
 impl Process {
-    /// Starts `godkend serve` on the environment in `directory`, or the floor's server with `floor`.
+    /// Starts `serve` of this program, or of `program`, on the environment in `directory`.
     ///
     /// # Errors
     /// [`Problem::Embedded`].
-    pub(super) async fn start(directory: &Path, floor: bool) -> Result<Self, Problem> {
+    pub(super) async fn start(program: Option<&Path>, directory: &Path, kind: Kind) -> Result<Self, Problem> {
         #[derive(Deserialize)]
         struct Serving {
             metrics: Option<String>,
         }
         let failed = |error: std::io::Error| Problem::Embedded(error.to_string());
         let watch = clock::Watch::start();
-        let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+        let own = std::env::current_exe().map_err(failed)?;
+        let mut command = Command::new(program.unwrap_or(&own));
         command.args(["serve", "--test", "--json", "--listen", "127.0.0.1:0", "--attached", "--dir"]).arg(directory);
-        if floor {
-            command.arg("--floor");
+        match kind {
+            Kind::Plain => {}
+            Kind::Floor => drop(command.arg("--floor")),
+            Kind::Preparing(count) => drop(command.args(["--prepare", &count.to_string()])),
         }
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().map_err(failed)?;
@@ -61,7 +75,13 @@ impl Process {
         let started_ms = watch.elapsed().as_secs_f64() * 1000.0;
         let client = reqwest::Client::builder().no_proxy().build().map_err(|_| ended())?;
         let stdin = child.stdin.take();
-        Ok(Self { child, _stdin: stdin, metrics: serving.metrics, client, started_ms })
+        Ok(Self { child, stdin, metrics: serving.metrics, client, started_ms })
+    }
+
+    /// Lets it end, and waits for that.
+    pub(super) async fn stop(mut self) {
+        drop(self.stdin.take());
+        let _ = self.child.wait().await;
     }
 
     /// What it has used since its start; `None` where there is no `/proc`.

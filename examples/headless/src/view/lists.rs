@@ -290,6 +290,13 @@ pub(super) fn simulation(result: &Simulation, language: Language) -> String {
                 floor.throughput_ratio
             ));
         }
+        if let Some(empty) = &run.empty {
+            let name = language.pick("Tom server", "Empty server");
+            out.push(line(name, &empty.logins));
+            out.extend(empty.server.as_ref().map(|used| server_use(name, used, language)));
+            let ratios = language.pick("Fuld i forhold til tom", "Full by empty");
+            out.push(format!("{ratios}: p50 {:.2}, p99 {:.2}", empty.p50_ratio, empty.p99_ratio));
+        }
         let generator = language.pick("Telefoner, browsere og bank", "Phones, browsers and bank");
         out.push(format!("{generator}: {:.2} ms", run.generator_cpu_ms));
     }

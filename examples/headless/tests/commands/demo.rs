@@ -75,7 +75,8 @@ fn a_load_test_reports() {
 #[test]
 fn a_load_test_measures_server_and_floor() {
     let world = World::empty();
-    let line = "simulate --users 3 --in-flight 1,3 --logins 2 --with pin,biometric --floor --warm-up --json";
+    let line =
+        "simulate --users 3 --in-flight 1,3 --logins 2 --with pin,biometric --floor --warm-up --prepare 50 --json";
     let result = world.godkend(line).end().ends(0).one("simulation");
     let runs = result["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 4, "{result}");
@@ -90,6 +91,10 @@ fn a_load_test_measures_server_and_floor() {
         assert_eq!(login["opaque_starts"].as_f64(), Some(if run["with"] == "pin" { 1.0 } else { 0.0 }));
         assert!(login["requests"].as_f64() >= Some(10.0) && login["commits"].as_f64() >= Some(3.0), "{run}");
         assert!(login["memory_kb"].as_u64() > Some(1000));
+        assert_eq!(
+            (run["empty"]["logins"]["done"].as_u64(), run["empty"]["logins"]["failed"].as_u64()),
+            (Some(6), Some(0))
+        );
     }
 }
 
