@@ -113,7 +113,8 @@ async fn a_full_queue_is_busy() {
     let path = folder.path().join("db");
     let opened = SqliteStore::open(&path, 1).await.unwrap();
     let (jobs, mut queue) = mpsc::channel(1);
-    let store = Arc::new(SqliteStore { jobs, readers: opened.readers.clone(), opened: opened.opened, cache: Arc::default() });
+    let store =
+        Arc::new(SqliteStore { jobs, readers: opened.readers.clone(), opened: opened.opened, cache: Arc::default() });
     let waiting = tokio::spawn({
         let store = store.clone();
         async move { store.commit(one(b"x", Expect::Any)).await }
