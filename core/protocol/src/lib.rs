@@ -5,6 +5,7 @@ pub mod cbor;
 pub mod checkpoint;
 pub mod codes;
 pub mod cose;
+pub mod cosignature;
 pub mod crypto;
 pub mod formats;
 pub mod keyset;

@@ -95,9 +95,29 @@ pub fn tame(text: &str, limit: usize) -> String {
     if ascii.trim().is_empty() { "?".to_owned() } else { ascii.trim().to_owned() }
 }
 
+/// A text as an auditor reads it: what [`check`] would refuse is named (`⟦U+202E⟧`) instead of being obeyed.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unsafe(c) {
+            shown.push_str(&format!("⟦U+{:04X}⟧", u32::from(c)));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{TextError, check, tame};
+    use super::{TextError, check, tame, visible};
+
+    #[test]
+    fn what_hides_or_reorders_is_named() {
+        assert_eq!(visible("Betal 100 kr. til Søren"), "Betal 100 kr. til Søren");
+        assert_eq!(visible("a\u{202e}b\u{1b}[2Jc\n"), "a⟦U+202E⟧b⟦U+001B⟧[2Jc⟦U+000A⟧");
+    }
 
     #[test]
     fn danish_and_greenlandic_texts_pass() {
