@@ -334,6 +334,8 @@ async fn open_log(
             earlier: keys.earlier_checkpoint_keys(),
             clock: Arc::new(move || u64::try_from(clock.now_ms().div_euclid(1000)).unwrap_or(0)),
             rng: Box::new(tls::system_random()),
+            witnessed: Vec::new(),
+            sign_again_after: 3600,
         }
     };
     // The time names an epoch; where the clock is behind the last one, the number after it does.

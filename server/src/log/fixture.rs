@@ -156,6 +156,8 @@ impl Place {
             signers: vec![CheckpointSigner { verifier: self.verifier(), sign: Arc::new(sign) }],
             earlier: Vec::new(),
             clock: Arc::new(|| 1_790_000_000),
+            witnessed: Vec::new(),
+            sign_again_after: 0,
             rng: Box::new(SystemRng),
         }
     }

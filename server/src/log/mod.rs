@@ -59,6 +59,19 @@ pub struct SignedCheckpoint {
     pub checkpoint: Checkpoint,
 }
 
+/// What a witness has cosigned of this log: a log that does not begin with it must not be served.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Witnessed {
+    /// The witness's name.
+    pub witness: String,
+    /// The log's epoch.
+    pub epoch: u64,
+    /// The number of entries.
+    pub size: u64,
+    /// The root hash over them.
+    pub root: Hash,
+}
+
 /// Whether the second bytes are a good signature on the first.
 pub type VerifyFn = Arc<dyn Fn(&[u8], &[u8]) -> bool + Send + Sync>;
 /// Signs these bytes; the error is a sentence for the operator.
@@ -136,6 +149,29 @@ pub enum LogError {
     #[error("the log's first {size} entries are not those that the database knows")]
     Forked {
         /// The size that the database knows.
+        size: u64,
+    },
+    /// A witness has cosigned more than is here: log and database were put back together from an older copy. Put back the
+    /// newer ones, or begin a new epoch ([`Behind::NewEpoch`]).
+    #[error(
+        "the witness {witness} has cosigned {size} log entries of epoch {epoch}, the log has {own}: it is an older copy"
+    )]
+    BehindWitness {
+        /// The witness's name.
+        witness: String,
+        /// The epoch that it knows.
+        epoch: u64,
+        /// The size that it knows.
+        size: u64,
+        /// The size here; 0 without a log of that epoch.
+        own: u64,
+    },
+    /// The log is not the one that a witness has cosigned: its first entries are others.
+    #[error("the log's first {size} entries are not those that the witness {witness} has cosigned")]
+    ForkedFromWitness {
+        /// The witness's name.
+        witness: String,
+        /// The size that it knows.
         size: u64,
     },
     /// A new epoch needs a higher number than the last.

@@ -14,8 +14,8 @@ use rand_core::CryptoRng;
 use tokio::sync::{Notify, watch};
 
 use super::file::{LogFile, LogReader};
-use super::opening::{Position, Signing, open_files};
-use super::{CheckpointSigner, CheckpointVerifier, Clock, LogEntry, LogError, SignedCheckpoint};
+use super::opening::{Known, Position, Signing, open_files};
+use super::{CheckpointSigner, CheckpointVerifier, Clock, LogEntry, LogError, SignedCheckpoint, Witnessed};
 use crate::ops::work;
 use crate::store::{OutboxEntry, OutboxId, Store};
 
@@ -57,6 +57,11 @@ pub struct SequencerConfig {
     pub clock: Clock,
     /// Draws the salts.
     pub rng: Box<dyn CryptoRng + Send>,
+    /// What witnesses have cosigned.
+    pub witnessed: Vec<Witnessed>,
+    /// A checkpoint older than so many seconds is signed again, so that a log without news can be told from one that is
+    /// kept back; 0 for never.
+    pub sign_again_after: u64,
 }
 
 /// An open log that does not run yet.
@@ -131,13 +136,24 @@ impl Sequencer {
     /// [`LogError::Damaged`], [`LogError::RootMismatch`], [`LogError::Forked`] and [`LogError::Behind`] mean that log
     /// and database must not be used together as they are; the others are of the system or the configuration.
     pub async fn open(store: Arc<dyn Store>, config: SequencerConfig) -> Result<Opened, LogError> {
-        let SequencerConfig { dir, environment, epoch, behind, signers, earlier, clock, rng } = config;
+        let SequencerConfig {
+            dir,
+            environment,
+            epoch,
+            behind,
+            signers,
+            earlier,
+            clock,
+            rng,
+            witnessed,
+            sign_again_after,
+        } = config;
         let own = signers.iter().map(|signer| signer.verifier.clone());
         let verifiers = own.chain(earlier).collect();
-        let signing = Arc::new(Signing { environment, signers, verifiers, clock });
+        let signing = Arc::new(Signing { environment, signers, verifiers, clock, sign_again_after });
         let position = store.meta_get(POSITION_KEY).await?.map(|bytes| Position::decode(&bytes)).transpose()?;
         let (folder, keys) = (dir.clone(), signing.clone());
-        let opening = move || open_files(&folder, &keys, epoch, behind, position);
+        let opening = move || open_files(&folder, &keys, epoch, behind, Known { position, witnessed });
         let (file, signed, created, start) = blocking(opening).await??;
         let mut waiting = HashSet::new();
         let mut after = 0;
@@ -271,7 +287,8 @@ impl Sequencer {
     async fn append(&mut self, entries: Vec<(OutboxId, [u8; 32], Vec<u8>)>) -> Result<(), LogError> {
         let Some(mut file) = self.file.take() else { return Err(LogError::Closed) };
         let published = self.shared.size();
-        if entries.is_empty() && file.size() == published {
+        let due = self.signing.is_old(&self.shared.checkpoint.borrow().checkpoint);
+        if entries.is_empty() && file.size() == published && !due {
             self.file = Some(file);
             return Ok(());
         }
@@ -396,6 +413,18 @@ impl Log {
         }
         let reader = self.shared.reader();
         consistency_proof(old, new, |level, nr| reader.node(level, nr))?.ok_or(LogError::OutOfRange)
+    }
+
+    /// The root hash of the first `size` entries.
+    ///
+    /// # Errors
+    /// [`LogError::OutOfRange`] unless `size <= self.size()`.
+    pub fn root(&self, size: u64) -> Result<Hash, LogError> {
+        if size > self.size() {
+            return Err(LogError::OutOfRange);
+        }
+        let reader = self.shared.reader();
+        root_at(size, |level, nr| reader.node(level, nr))
     }
 
     /// One entry.
