@@ -25,3 +25,4 @@ pub mod server;
 pub mod store;
 pub mod throttle;
 pub mod web;
+pub mod witness;

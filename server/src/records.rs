@@ -265,6 +265,9 @@ pub struct PinRecord {
     pub exchange: Option<Exchange>,
     /// The highest exchange number seen.
     pub last_exchange: u64,
+    /// Unix seconds of its entry in the log; 0 where that is not known.
+    #[serde(default)]
+    pub enrolled: i64,
 }
 
 /// Between KE2 and KE3.

@@ -21,7 +21,7 @@ use godkend_protocol::types::{Factor, VersionPolicy};
 
 use crate::app::App;
 use crate::approval;
-use crate::audit::{AuditEntry, LoggedKey};
+use crate::audit::{AuditEntry, LoggedKey, logged_keys};
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::log::AheadEntry;
@@ -469,7 +469,7 @@ fn fit_device(device: &mut Device, most_debits: u32, now: i64, changes: &mut Cha
         // None of the new log's activations.
         enrolment: Fixed([0; 16]),
         transcript: device.transcript,
-        keys: LoggedKey::all(&device.keys),
+        keys: logged_keys(&device.keys),
         suite: device.suite,
         at: now,
     });
@@ -477,6 +477,7 @@ fn fit_device(device: &mut Device, most_debits: u32, now: i64, changes: &mut Cha
     changes.log(&AuditEntry::DeviceChanged { device: id, account, state, why, at: now });
     let Some(pin) = &mut device.pin else { return Fit::Keep };
     pin.exchange = None;
+    pin.enrolled = now;
     if pin.debits < most_debits {
         (pin.debits, pin.last_debit) = (most_debits, now);
     }
@@ -541,7 +542,7 @@ mod tests {
             enrolled: 3,
         };
         let entry = AuditEntry::KeysChanged { device: id, account, keys: vec![key.clone()], transaction: id, at: 1 };
-        assert_eq!(LoggedKey::all(&after(&device, entry).keys), [key]);
+        assert_eq!(logged_keys(&after(&device, entry).keys), [key]);
     }
 
     #[test]

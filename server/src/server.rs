@@ -32,6 +32,7 @@ use crate::records::{Account, Document as _};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::throttle::Throttle;
+use crate::witness::{self, WitnessError};
 
 /// The self-made certificate's file in the data folder, as PEM.
 pub const CERTIFICATE_FILE: &str = "tls-certificate.pem";
@@ -118,6 +119,9 @@ pub enum StartError {
         /// Entries of the log.
         entries: u64,
     },
+    /// A witness's checkpoint: see there.
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
     /// What the log knows and the database does not could not be replayed.
     #[error("the log could not be replayed into the database: {0}")]
     Replay(ApiError),
@@ -238,6 +242,7 @@ fn router(app: &Arc<App>, token: secrets::AdminToken) -> Router {
         .merge(crate::admin::routes(app.clone(), token))
         .merge(crate::oidc::routes(app.clone()))
         .merge(crate::web::routes(app.clone()))
+        .merge(witness::routes(app.clone()))
         .merge(readiness.routes())
 }
 
@@ -322,7 +327,8 @@ async fn open_log(
     store: Arc<dyn Store>,
     now: i64,
     options: StartOptions,
-) -> Result<Opened, LogError> {
+) -> Result<Opened, StartError> {
+    let witnessed = witness::cosigned(config, keys)?;
     let settings = |epoch| {
         let clock = Clock::default();
         SequencerConfig {
@@ -334,14 +340,14 @@ async fn open_log(
             earlier: keys.earlier_checkpoint_keys(),
             clock: Arc::new(move || u64::try_from(clock.now_ms().div_euclid(1000)).unwrap_or(0)),
             rng: Box::new(tls::system_random()),
-            witnessed: Vec::new(),
-            sign_again_after: 3600,
+            witnessed: witnessed.clone(),
+            sign_again_after: config.log.sign_again_seconds,
         }
     };
     // The time names an epoch; where the clock is behind the last one, the number after it does.
     match Sequencer::open(Arc::clone(&store), settings(u64::try_from(now).unwrap_or(0))).await {
-        Err(LogError::EpochTooLow { last }) => Sequencer::open(store, settings(last.saturating_add(1))).await,
-        opened => opened,
+        Err(LogError::EpochTooLow { last }) => Ok(Sequencer::open(store, settings(last.saturating_add(1))).await?),
+        opened => Ok(opened?),
     }
 }
 

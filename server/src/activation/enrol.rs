@@ -19,7 +19,7 @@ use godkend_protocol::types::{DeviceInfo, KeyPurpose};
 
 use super::{KEPT, MOST_DEVICES, effective_state, open, seconds, verify_keys};
 use crate::app::App;
-use crate::audit::{AuditEntry, LoggedKey};
+use crate::audit::{AuditEntry, logged_keys};
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::history::{self, About};
@@ -115,7 +115,7 @@ async fn attempt(
         account: account.doc.id,
         enrolment: enrolment.doc.id,
         transcript: full,
-        keys: LoggedKey::all(&device.keys),
+        keys: logged_keys(&device.keys),
         suite: device.suite,
         at: now,
     });

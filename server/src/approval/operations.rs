@@ -15,11 +15,13 @@ use super::challenge::Own;
 use super::{browser, notice};
 use crate::activation::{self, Form, stage_now};
 use crate::app::App;
-use crate::audit::{AuditEntry, LoggedKey};
+use crate::audit::{AuditEntry, logged_keys};
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::history::{self, About};
-use crate::records::{Account, AppAttest, Browser, Device, EnrolledKey, Enrolment, EnrolmentKind, Entry, HandedOutBy};
+use crate::records::{
+    Account, AppAttest, Browser, Device, EnrolledKey, Enrolment, EnrolmentKind, Entry, HandedOutBy, PinRecord,
+};
 
 /// An answer whose operation is to be done.
 pub(super) struct Doing<'a> {
@@ -217,7 +219,7 @@ fn switch_pin(changes: &mut Changes, device: &mut Device, enrolment: &mut Enrolm
     let mut new = enrolment.pin.take().ok_or(Code::PinMissing)?;
     // Numbers go on rising, so that no start of the old PIN is ever taken again.
     new.last_exchange = new.last_exchange.max(device.pin.as_ref().map_or(0, |pin| pin.last_exchange));
-    (new.debits, new.exchange) = (0, None);
+    (new.debits, new.exchange, new.enrolled) = (0, None, now);
     changes.log(&AuditEntry::PinEnrolled {
         device: device.id,
         account: device.account,
@@ -282,7 +284,7 @@ fn change_pin(app: &App, changes: &mut Changes, device: &mut Device, doing: &Doi
         record: crypto::sha256(&[&record.record.0]),
         at: doing.now,
     });
-    device.pin = Some(record);
+    device.pin = Some(PinRecord { enrolled: doing.now, ..record });
     Ok(())
 }
 
@@ -320,7 +322,7 @@ fn log_keys(changes: &mut Changes, device: &Device, doing: &Doing<'_>) {
     changes.log(&AuditEntry::KeysChanged {
         device: device.id,
         account: device.account,
-        keys: LoggedKey::all(&device.keys),
+        keys: logged_keys(&device.keys),
         transaction: doing.own.challenge.transaction,
         at: doing.now,
     });

@@ -40,6 +40,7 @@ pub(crate) fn device() -> Device {
             last_debit: 0,
             exchange: None,
             last_exchange: 0,
+            enrolled: 0,
         }),
         epoch: 1,
         restored: 0,

@@ -120,7 +120,8 @@ enum EvidenceCommand {
     Export {
         #[command(flatten)]
         at: At,
-        /// The transaction's id.
+        /// The transaction's id; it may begin with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         transaction: String,
         /// The file; it must not exist.
         file: PathBuf,

@@ -114,6 +114,12 @@ impl Config {
         if !["error", "warn", "info", "debug", "trace"].contains(&self.log.level.as_str()) {
             found.push(Finding::error("log.level", "must be error, warn, info, debug or trace"));
         }
+        if self.log.witnesses.iter().any(|item| crate::witness::parse(item).is_none()) {
+            found.push(Finding::error(
+                "log.witnesses",
+                "must be of the form \"<verifier key> <file>\" each; the witness shows its verifier key",
+            ));
+        }
     }
 
     fn check_tls(&self, found: &mut Vec<Finding>) {

@@ -258,6 +258,13 @@ pub struct Admin {
 pub struct Log {
     /// `error`, `warn`, `info`, `debug` or `trace`. Default `info`; `GODKEND_LOG_LEVEL`.
     pub level: String,
+    /// The audit log's checkpoint is signed again after so many seconds without a new entry, for witnesses; 0 for never.
+    /// Default 3600; `GODKEND_LOG_SIGN_AGAIN_SECONDS`.
+    pub sign_again_seconds: u64,
+    /// Witnesses of the audit log: each a verifier key, a space, and the file of the newest checkpoint that the witness has
+    /// cosigned, relative to the configuration file's folder. A log older than it does not start. Default none;
+    /// `GODKEND_LOG_WITNESSES`.
+    pub witnesses: Vec<String>,
 }
 
 /// `[[relying_party]]`: one OpenID Connect client.
@@ -382,5 +389,5 @@ defaults! {
         par_seconds: 90, code_seconds: 60, id_token_seconds: 300, access_token_seconds: 300, ciba_interval_seconds: 2,
     }
     Admin { token_file: PathBuf::from("secrets/admin.token") }
-    Log { level: "info".to_owned() }
+    Log { level: "info".to_owned(), sign_again_seconds: 3600, witnesses: Vec::new() }
 }

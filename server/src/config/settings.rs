@@ -55,7 +55,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("app", "Which versions (major.minor.patch) of the app are served; \"\" turns a rule off."),
     ("oidc", "OpenID Connect."),
     ("admin", "The administration interface."),
-    ("log", "Logs: JSON lines on standard error."),
+    ("log", "Logs: JSON lines on standard error; and the audit log."),
 ];
 
 macro_rules! settings {
@@ -144,5 +144,7 @@ settings! {
     }
     "log" {
         "level" Text "error, warn, info, debug or trace."
+        "sign_again_seconds" Number "The audit log's checkpoint is signed again after so many seconds without news; 0 for never."
+        "witnesses" TextList "Witnesses of the audit log, each \"<verifier key> <file of its newest cosigned checkpoint>\"; a log older than it does not start."
     }
 }

@@ -118,7 +118,7 @@ async fn enrol_attempt(app: &App, request: &PinEnrolRequest) -> Result<Vec<u8>, 
                 record: crypto::sha256(&[&record.record.0]),
                 at: now,
             });
-            device.pin = Some(record);
+            device.pin = Some(PinRecord { enrolled: now, ..record });
             changes.update(&caller.device);
         }
         // The old PIN stays until the new one has finished the reset: one that becomes void has changed nothing.

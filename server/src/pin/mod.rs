@@ -72,6 +72,7 @@ mod tests {
             last_debit: 0,
             exchange: None,
             last_exchange: 0,
+            enrolled: 0,
         }
     }
 

@@ -60,6 +60,7 @@ pub fn check_enrol(
         exchange: None,
         // Numbers go on rising over a change of PIN, so that no start of the old one is ever taken again.
         last_exchange: device.pin.as_ref().map_or(0, |pin| pin.last_exchange),
+        enrolled: 0,
     })
 }
 
@@ -103,6 +104,7 @@ mod tests {
             last_debit: 0,
             exchange: None,
             last_exchange: 0,
+            enrolled: 0,
         }
     }
 

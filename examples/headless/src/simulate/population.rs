@@ -11,7 +11,7 @@ use godkend_protocol::crypto;
 use godkend_protocol::messages::device::DeviceState;
 use godkend_protocol::types::{DeviceInfo, KeyPurpose, Level, SecurityLevel, Suite};
 use godkend_server::app::App;
-use godkend_server::audit::{AuditEntry, LoggedKey};
+use godkend_server::audit::{AuditEntry, logged_keys};
 use godkend_server::docs::Changes;
 use godkend_server::history::{self, About};
 use godkend_server::records::{Account, BlockCodeIndex, Device, EnrolledKey, PinRecord, UserIdIndex};
@@ -121,6 +121,7 @@ fn citizen(app: &App, changes: &mut Changes, number: u32, public: PublicKey) {
             last_debit: 0,
             exchange: None,
             last_exchange: 1,
+            enrolled: now,
         }),
         epoch: app.log.epoch(),
         transcript,
@@ -142,7 +143,7 @@ fn citizen(app: &App, changes: &mut Changes, number: u32, public: PublicKey) {
         account: id,
         enrolment: Fixed(transcript.0.first_chunk().copied().unwrap_or_default()),
         transcript,
-        keys: LoggedKey::all(&device.keys),
+        keys: logged_keys(&device.keys),
         suite: Suite::P256,
         at: now,
     });

@@ -8,14 +8,23 @@ use godkend_protocol::messages::approval::{RelyingParty, ratchet_hash};
 use godkend_protocol::suite::PqSigner;
 use godkend_protocol::types::{LogPosition, SecurityLevel, Suite};
 
-use super::*;
+use godkend_protocol::bytes::{Blob, Fixed, Hash32, Id, PublicKey};
+use godkend_protocol::cbor;
+use godkend_protocol::checkpoint::{self, Checkpoint};
+use godkend_protocol::cose::{Received, Role};
+use godkend_protocol::crypto;
+use godkend_protocol::keyset::{KeySet, Root, SignedKeySet};
+use godkend_protocol::merkle;
+use godkend_protocol::messages::approval::{Answer, AnswerRequest, Challenge, challenge_hash};
+use godkend_protocol::types::{Action, Binding, Decision, Factor, KeyPurpose, Level};
+
+use crate::entry::{AuditEntry, LoggedKey};
+use crate::{EvidenceError, EvidenceFile, Leaf, Shown, VERSION, verify, verify_statement};
 
 const ENVIRONMENT: &str = "test";
 const ACCOUNT: Id = Fixed([3; 16]);
 const DEVICE: Id = Fixed([1; 16]);
 const TRANSACTION: Id = Fixed([8; 16]);
-
-use godkend_protocol::bytes::Fixed;
 
 struct Key(Secret<32>, PublicKey);
 
@@ -78,7 +87,23 @@ fn challenge() -> Challenge {
         relying_party: RelyingParty { id: "bank".to_owned(), name: "Banken".to_owned() },
         text: Some("Betal 100 kr. til Bager Sørensen".to_owned()),
         log: LogPosition { epoch: 7, size: 0, root: Fixed(merkle::empty_root()) },
-        ..crate::approval::testing::challenge()
+        transaction: TRANSACTION,
+        account: ACCOUNT,
+        device: DEVICE,
+        action: Action::LogOn,
+        payment: None,
+        operation: None,
+        level: Level::Substantial,
+        factors: vec![Factor::Pin],
+        browser_session: None,
+        binding: Binding::ScannedQr,
+        place: None,
+        browser: None,
+        new_browser: false,
+        may_remember: false,
+        nonce: Fixed([5; 32]),
+        issued: 1_000,
+        expires: 1_180,
     }
 }
 
@@ -144,7 +169,7 @@ fn file(order: [usize; 3]) -> EvidenceFile {
     let unsigned = Unsigned::new(&answer, ENVIRONMENT, None);
     let factor_signature = Some(Key::new("pin").sign(&unsigned.to_be_signed_as(Role::Pin)));
     let answer = Key::new("possession").cose(&answer, false);
-    let payload = payload_hash(&Received::<Answer>::parse(&answer.0, ENVIRONMENT).unwrap());
+    let payload = crypto::sha256(&[Received::<Answer>::parse(&answer.0, ENVIRONMENT).unwrap().payload()]);
     let request = AnswerRequest { answer, challenge, factor_signature, pin: None, data: None, new_keys: vec![] };
 
     let logged = entries(hash, payload);
@@ -174,8 +199,8 @@ fn file(order: [usize; 3]) -> EvidenceFile {
     EvidenceFile {
         version: VERSION,
         key_sets: vec![key_set(10_000)],
-        request: Blob(cbor::encode(&request)),
-        keys: leaf(0),
+        request: Some(Blob(cbor::encode(&request))),
+        keys: Some(leaf(0)),
         pin: Some(leaf(1)),
         decision: leaf(2),
         checkpoint: signed_note(&body, &[line]),
@@ -192,8 +217,10 @@ fn whole_evidence_says_what_was_shown_to_whom_and_when() {
     let shown = judge(&file([0, 1, 2])).unwrap();
     assert_eq!(shown.text.as_deref(), Some("Betal 100 kr. til Bager Sørensen"));
     assert_eq!((shown.uuid.as_str(), shown.device, shown.factor, shown.at), ("b7f0", DEVICE, Factor::Pin, 1_005));
-    assert_eq!((shown.level, shown.log), (Some(Level::Substantial), (7, 2, 3)));
-    let text = shown.to_string();
+    assert_eq!(shown.level, Some(Level::Substantial));
+    assert_eq!((shown.log.epoch, shown.log.index, shown.log.size, shown.log.time), (7, 2, 3, 1_010));
+    assert_eq!((shown.possession.index, shown.factor_key.unwrap().index), (0, 1));
+    let text = judge(&file([0, 1, 2])).unwrap().to_string();
     assert!(text.contains("approved with the PIN") && text.contains("entry 2 of 3"), "{text}");
 }
 
@@ -261,7 +288,8 @@ fn parts_that_do_not_belong_fail() {
     unpinned.pin = None;
     assert_eq!(judge(&unpinned), Err(EvidenceError::Malformed));
     let mut swapped = file([0, 1, 2]);
-    std::mem::swap(&mut swapped.keys, &mut swapped.decision);
+    let keys = swapped.keys.take().unwrap();
+    swapped.keys = Some(std::mem::replace(&mut swapped.decision, keys));
     assert_eq!(judge(&swapped), Err(EvidenceError::Enrolment));
     let mut consistent = file([0, 1, 2]);
     consistent.consistency = vec![Fixed([0; 32])];
@@ -270,3 +298,70 @@ fn parts_that_do_not_belong_fail() {
     newer.version = 2;
     assert_eq!(judge(&newer), Err(EvidenceError::Newer));
 }
+
+/// A decision without signatures: refused unopened, or an offline code.
+fn statement(challenge: Option<Hash32>, answer: Option<Hash32>) -> EvidenceFile {
+    let mut file = file([0, 1, 2]);
+    let entry = entries(Fixed([0; 32]), Fixed([0; 32])).pop().unwrap();
+    let AuditEntry::Decided { transaction, account, uuid, device, action, relying_party, decision, at, .. } = entry
+    else {
+        panic!()
+    };
+    let entry = AuditEntry::Decided {
+        transaction,
+        account,
+        uuid,
+        device,
+        action,
+        relying_party,
+        decision,
+        factor: Factor::Biometric,
+        binding: Binding::Offline,
+        level: Some(Level::Substantial),
+        challenge,
+        answer,
+        at,
+    };
+    let entry = serde_json::to_vec(&entry).unwrap();
+    let checkpoint = Checkpoint {
+        environment: ENVIRONMENT.to_owned(),
+        epoch: 7,
+        size: 1,
+        root: salted_leaf(&[9; 32], &entry),
+        time: 1_010,
+    };
+    let (origin, body) = (checkpoint.origin().unwrap(), checkpoint.to_note_body().unwrap());
+    let log = Key::new("log");
+    let line = NoteSignature {
+        key_hash: key_hash(&origin, CheckpointAlgorithm::Es256, &log.1.0),
+        signature: log.sign(body.as_bytes()).0.to_vec(),
+        name: origin,
+    };
+    file.decision = Leaf { index: 0, salt: Fixed([9; 32]), entry: Blob(entry), proof: vec![] };
+    file.checkpoint = signed_note(&body, &[line]);
+    (file.request, file.keys, file.pin) = (None, None, None);
+    file
+}
+
+#[test]
+fn what_no_phone_has_signed_is_a_statement_and_never_evidence() {
+    let bytes = cbor::encode(&statement(None, None));
+    assert_eq!(verify(&bytes, &root()), Err(EvidenceError::StatementOnly));
+    let stated = verify_statement(&bytes, &root()).unwrap();
+    assert_eq!((stated.transaction, stated.binding, stated.at), (TRANSACTION, Binding::Offline, 1_005));
+    for place in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[place] ^= 1 << (place % 8);
+        assert!(verify_statement(&changed, &root()).is_err(), "byte {place}");
+    }
+    // Evidence with its signatures taken out.
+    let stripped = cbor::encode(&statement(Some(Fixed([1; 32])), Some(Fixed([2; 32]))));
+    assert_eq!(verify_statement(&stripped, &root()), Err(EvidenceError::Decision));
+    let whole = cbor::encode(&file([0, 1, 2]));
+    assert_eq!(verify_statement(&whole, &root()), Err(EvidenceError::Malformed));
+    let mut half = file([0, 1, 2]);
+    half.request = None;
+    assert_eq!(judge(&half), Err(EvidenceError::Malformed));
+}
+
+mod contradictions;
