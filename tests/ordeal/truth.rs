@@ -72,6 +72,8 @@ pub(crate) async fn read(folder: &Path) -> Truth {
         earlier: keys.earlier_checkpoint_keys(),
         clock: Arc::new(|| u64::try_from(unix_now()).unwrap()),
         rng: Box::new(godkend_server::ops::random::system()),
+        witnessed: Vec::new(),
+        sign_again_after: 0,
     };
     let Opened { log, sequencer, entries_ahead, .. } = Sequencer::open(store.clone(), settings).await.unwrap();
     // What waits in the outbox belongs to the log.

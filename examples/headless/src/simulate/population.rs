@@ -124,6 +124,7 @@ fn citizen(app: &App, changes: &mut Changes, number: u32, public: PublicKey) {
             enrolled: now,
         }),
         epoch: app.log.epoch(),
+        restored: app.restored(),
         transcript,
         security: SecurityLevel::Software,
         app_attest: None,
