@@ -10,7 +10,7 @@ use godkend_protocol::types::{ALG_ECDH_ES, ALG_ES256, Attestation, DeviceKey, Ke
 
 use crate::app::App;
 use crate::attestation::{
-    self, AppAttestKey, AttestationError, AttestationFacts, AttestationMode, AttestationPolicy, Environment, Evidence,
+    self, AndroidRoots, AppAttestKey, AppleRoot, AttestationError, AttestationFacts, AttestationMode, AttestationPolicy, Environment, Evidence,
     KeyLevel, PolicyError, RevocationList, RevocationListError, Trust,
 };
 use crate::config::Config;
@@ -35,8 +35,8 @@ pub enum JudgeError {
     /// The policy must not be run.
     #[error("[attestation]: {0}")]
     Policy(#[from] PolicyError),
-    /// The built-in roots cannot be read, which would be a fault of the program.
-    #[error("the vendors' roots cannot be read: {0}")]
+    /// The roots cannot be read: those for tests, or the built-in ones, which would be a fault of the program.
+    #[error("the attestation roots cannot be read: {0}")]
     Roots(#[from] AttestationError),
     /// The revocation list cannot be read: fetch it again.
     #[error("the revocation list {path}: {reason}")]
@@ -71,7 +71,15 @@ impl Judge {
             Err(e) => return Err(wrong(e.to_string())),
         };
         let revoked = RevocationList::from_json(&text).map_err(|e: RevocationListError| wrong(e.to_string()))?;
-        Ok(Self { policy, trust: Trust::published(revoked)? })
+        let mut trust = Trust::published(revoked)?;
+        // The check above has seen that this is a test environment.
+        if let Some(roots) = policy.android.as_ref().and_then(|android| android.test_roots.as_ref()) {
+            trust.android = AndroidRoots::from_pem(roots)?;
+        }
+        if let Some(root) = policy.apple.as_ref().and_then(|apple| apple.test_root.as_ref()) {
+            trust.apple = AppleRoot::from_pem(root)?;
+        }
+        Ok(Self { policy, trust })
     }
 
     /// The least protection of a possession key, as offers tell it to phones.

@@ -58,6 +58,9 @@ pub struct AndroidPolicy {
     /// that key cannot be replaced, and revocation covers it. True by default.
     #[serde(default = "yes")]
     pub accept_expired_factory_certificates: bool,
+    /// Roots in PEM that are trusted instead of Google's. Test environments only: whoever holds their keys makes phones.
+    #[serde(default)]
+    pub test_roots: Option<String>,
 }
 
 /// What is demanded of an Apple phone.
@@ -69,6 +72,9 @@ pub struct ApplePolicy {
     /// Whether builds for development are accepted. Test environments only.
     #[serde(default)]
     pub allow_development: bool,
+    /// A root in PEM that is trusted instead of Apple's. Test environments only.
+    #[serde(default)]
+    pub test_root: Option<String>,
 }
 
 /// A policy that must not be run.
@@ -96,6 +102,9 @@ impl AttestationPolicy {
             if android.min_security_level == SecurityLevel::Software && self.mode != AttestationMode::SoftwareAllowed {
                 return Err(PolicyError::TestOnly("min_security_level = \"software\""));
             }
+            if android.test_roots.is_some() && !test_environment {
+                return Err(PolicyError::TestOnly("android.test_roots"));
+            }
             if android.packages.is_empty() {
                 return Err(PolicyError::NothingAccepted("android.packages"));
             }
@@ -106,6 +115,9 @@ impl AttestationPolicy {
         if let Some(apple) = &self.apple {
             if apple.allow_development && !test_environment {
                 return Err(PolicyError::TestOnly("apple.allow_development"));
+            }
+            if apple.test_root.is_some() && !test_environment {
+                return Err(PolicyError::TestOnly("apple.test_root"));
             }
             if apple.app_ids.is_empty() {
                 return Err(PolicyError::NothingAccepted("apple.app_ids"));

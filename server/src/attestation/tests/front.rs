@@ -194,6 +194,15 @@ fn a_policy_that_is_too_weak_or_empty_does_not_start() {
     development.check(true).unwrap();
     assert!(matches!(development.check(false), Err(PolicyError::TestOnly(_))));
 
+    let mut own_roots = policy();
+    own_roots.android.as_mut().unwrap().test_roots = Some(String::new());
+    own_roots.check(true).unwrap();
+    assert!(matches!(own_roots.check(false), Err(PolicyError::TestOnly(_))));
+    let mut own_root = policy();
+    own_root.apple.as_mut().unwrap().test_root = Some(String::new());
+    own_root.check(true).unwrap();
+    assert!(matches!(own_root.check(false), Err(PolicyError::TestOnly(_))));
+
     let mut empty = policy();
     empty.android.as_mut().unwrap().packages.clear();
     assert!(matches!(empty.check(false), Err(PolicyError::NothingAccepted(_))));
