@@ -5,6 +5,7 @@
 
 mod activation;
 mod approval;
+mod attestation;
 mod messages;
 mod phone;
 mod pin;

@@ -37,6 +37,8 @@ pub struct Bench {
     pub config: Config,
     pub stored: Option<Vec<u8>>,
     pub keys: Arc<SoftwareKeys>,
+    /// What makes and uses the keys, where it is not the software store itself.
+    pub hardware: Option<Arc<dyn HardwareKeys>>,
     pub transport: Transport,
     pub rng: Entropy,
     pub milliseconds: u64,
@@ -95,6 +97,7 @@ impl Bench {
             config,
             stored: None,
             keys: Arc::new(SoftwareKeys::in_memory(seeded(seed), Persona::with_biometrics(Touch::Match))),
+            hardware: None,
             transport: Transport::new(&world.root.url, TransportOptions::default()).unwrap(),
             rng: seeded(!seed),
             milliseconds: 0,
@@ -142,7 +145,10 @@ impl Bench {
 
     pub async fn perform(&mut self, kind: EffectKind) -> Reply {
         match kind {
-            EffectKind::Key(request) => Reply::Key(self.keys.handle(request).await),
+            EffectKind::Key(request) => Reply::Key(match &self.hardware {
+                Some(hardware) => hardware.handle(request).await,
+                None => self.keys.handle(request).await,
+            }),
             EffectKind::Persist { bytes, .. } => {
                 self.stored = Some(bytes);
                 Reply::Persisted(true)

@@ -5,7 +5,9 @@
 pub mod bank;
 pub mod bench;
 pub mod browser;
+pub mod forge;
 pub mod phone;
+pub mod vendor;
 pub mod world;
 
 pub use bank::Ask;

@@ -10,8 +10,8 @@ use godkend_protocol::types::{ALG_ECDH_ES, ALG_ES256, Attestation, DeviceKey, Ke
 
 use crate::app::App;
 use crate::attestation::{
-    self, AndroidRoots, AppAttestKey, AppleRoot, AttestationError, AttestationFacts, AttestationMode, AttestationPolicy, Environment, Evidence,
-    KeyLevel, PolicyError, RevocationList, RevocationListError, Trust,
+    self, AndroidRoots, AppAttestKey, AppleRoot, AttestationError, AttestationFacts, AttestationMode,
+    AttestationPolicy, Environment, Evidence, KeyLevel, PolicyError, RevocationList, RevocationListError, Trust,
 };
 use crate::config::Config;
 use crate::error::ApiError;
