@@ -48,9 +48,9 @@ async fn find(app: &App, open: &ActivationOpen, source: &str) -> Result<Enrolmen
         },
         _ => return Err(Code::Malformed.into()),
     };
-    let by_name = open.name.is_some();
-    let meant =
-        found.filter(|entry| entry.doc.kind == EnrolmentKind::Activation && entry.doc.code.is_some() == by_name);
+    // A name leads to codes alone. One that has been used holds its secret no more, and must still say so.
+    let fits = |doc: &Enrolment| doc.kind == EnrolmentKind::Activation && (open.name.is_some() || doc.code.is_none());
+    let meant = found.filter(|entry| fits(&entry.doc));
     let Some(entry) = meant else {
         app.throttle.take("unknown_activation", source, per_minute, now_ms)?;
         return Err(Code::ActivationUnknown.into());
