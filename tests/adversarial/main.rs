@@ -6,7 +6,10 @@
 mod activation;
 mod approval;
 mod attestation;
+mod encoding;
 mod messages;
 mod phone;
 mod pin;
+mod signatures;
 mod strangers;
+mod trust;

@@ -11,7 +11,7 @@ use godkend_client::software_keys::{Persona, SoftwareKeys, Touch};
 use godkend_client::transport::{Transport, TransportError, TransportOptions};
 use godkend_core::{
     Approval, Authenticator, Command, Config, Effect, EffectKind, Failure, IdentityStanding, Input, Now, Outcome, Pin,
-    Reply, Request, RequestView, ServerFailure,
+    Reply, Request, RequestView, ServerFailure, Ticket,
 };
 use godkend_protocol::bytes::{Fixed, Secret};
 use godkend_protocol::cose::{Received, SignedMessage, Unsigned};
@@ -56,6 +56,13 @@ pub struct Exchange {
     pub path: &'static str,
     pub body: Vec<u8>,
     pub reply: Result<Vec<u8>, ServerFailure>,
+}
+
+/// A request that has not left yet.
+#[derive(Clone, Debug)]
+pub struct Held {
+    pub ticket: Ticket,
+    pub request: Request,
 }
 
 /// Changes requests before they leave, and replies before the core hears them.
@@ -136,6 +143,33 @@ impl Bench {
         self.run(command, None).await.0.unwrap().unwrap()
     }
 
+    /// Takes a command to where it would send a request to this path, and holds that back.
+    pub async fn hold(&mut self, command: Command, path: &str) -> Held {
+        let mut effect = self.input(Input::Command(command)).unwrap();
+        loop {
+            match effect.kind {
+                EffectKind::Send(request) if request.path == path => return Held { ticket: effect.ticket, request },
+                EffectKind::Done(result) => panic!("{path} was never sent: {result:?}"),
+                kind => {
+                    let reply = self.perform(kind).await;
+                    effect = self.input(Input::Reply(effect.ticket, reply)).unwrap();
+                }
+            }
+        }
+    }
+
+    /// Sends what was held back, and goes on to the end.
+    pub async fn release(&mut self, held: Held) -> Result<Outcome, Failure> {
+        let mut kind = EffectKind::Send(held.request);
+        loop {
+            if let EffectKind::Done(result) = kind {
+                return result;
+            }
+            let reply = self.perform(kind).await;
+            kind = self.input(Input::Reply(held.ticket, reply)).unwrap().kind;
+        }
+    }
+
     pub fn input(&mut self, input: Input) -> Option<Effect> {
         self.milliseconds += 1;
         let now = Now { wall: unix_now(), monotonic_ms: self.milliseconds };
@@ -178,6 +212,7 @@ impl Bench {
         result.map_err(|error| match error {
             TransportError::Refused(refusal) => ServerFailure::Refused(refusal.to_reply()),
             TransportError::NoNetwork => ServerFailure::Network,
+            TransportError::WrongServer => ServerFailure::Pin,
             other => panic!("{other:?}"),
         })
     }

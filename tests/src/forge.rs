@@ -1,10 +1,10 @@
 //! What somebody makes by hand who has read the protocol: enrolments around an activation's secret, and messages under
 //! the server's own keys.
 
-use godkend_protocol::bytes::{Blob, Fixed, Hash32, Id, Secret};
+use godkend_protocol::bytes::{Blob, Fixed, Hash32, Id, Secret, Signature};
 use godkend_protocol::cbor;
-use godkend_protocol::cose::{Received, SignedMessage, Unsigned, key_id};
-use godkend_protocol::crypto;
+use godkend_protocol::cose::{KeyId, Received, SignedMessage, Unsigned, key_id};
+use godkend_protocol::crypto::{self, normalise_s};
 use godkend_protocol::formats::activation_code::ActivationCode;
 use godkend_protocol::formats::link::Link;
 use godkend_protocol::messages::activation::{
@@ -14,6 +14,7 @@ use godkend_protocol::messages::activation::{
 use godkend_protocol::suite::{self, Psk, ReplyKey};
 use godkend_protocol::types::{ALG_ES256, Attestation, DeviceInfo, DeviceKey, KeyPurpose, SecurityLevel, Suite};
 use godkend_server::ops::secrets::{P256Key, load_p256};
+use minicbor::Encoder;
 
 use crate::bench::{Bench, sign_with};
 use crate::world::{World, rng};
@@ -49,12 +50,75 @@ impl Insider {
         unsigned.assemble(&signature, &public).unwrap()
     }
 
+    /// Signs any payload whatever.
+    pub fn sign_payload(&self, payload: &[u8]) -> Vec<u8> {
+        let id = key_id(&Fixed(*self.key.public()));
+        envelope(payload, Some(id), b"godkend/1/challenge", |tbs| Fixed(self.key.sign(tbs).unwrap()))
+    }
+
     /// Changes a message that the server signed, and signs it again.
     pub fn resign<M: SignedMessage + Clone>(&self, cose: &[u8], change: impl FnOnce(&mut M)) -> Vec<u8> {
         let mut message = Received::<M>::parse(cose, &self.environment).unwrap().claimed().clone();
         change(&mut message);
         self.sign(&message)
     }
+}
+
+/// A COSE_Sign1 around any payload, by hand (RFC 9052, section 4.2).
+pub fn envelope(payload: &[u8], key_id: Option<KeyId>, role: &[u8], sign: impl FnOnce(&[u8]) -> Signature) -> Vec<u8> {
+    let mut protected = Encoder::new(Vec::new());
+    protected.map(1 + u64::from(key_id.is_some())).unwrap().u8(1).unwrap().i8(-7).unwrap();
+    if let Some(id) = key_id {
+        protected.u8(4).unwrap().bytes(&id.0).unwrap();
+    }
+    let protected = protected.into_writer();
+    let mut tbs = Encoder::new(Vec::new());
+    tbs.array(4).unwrap().str("Signature1").unwrap().bytes(&protected).unwrap().bytes(role).unwrap();
+    tbs.bytes(payload).unwrap();
+    let signature = normalise_s(&sign(&tbs.into_writer())).unwrap();
+    let mut cose = Encoder::new(Vec::new());
+    cose.array(4).unwrap().bytes(&protected).unwrap().map(0).unwrap();
+    cose.bytes(payload).unwrap().bytes(&signature.0).unwrap();
+    cose.into_writer()
+}
+
+/// Any payload under a phone's possession key.
+pub fn possess(payload: &[u8], possession: &Secret<32>) -> Vec<u8> {
+    envelope(payload, None, b"godkend/1/possession", |tbs| crypto::p256_sign(possession, tbs).unwrap())
+}
+
+/// The parts of a COSE_Sign1: protected header, payload, signature.
+pub fn parts(cose: &[u8]) -> (Vec<u8>, Vec<u8>, Signature) {
+    let mut d = minicbor::Decoder::new(cose);
+    assert_eq!(d.array().unwrap(), Some(4));
+    let protected = d.bytes().unwrap().to_vec();
+    d.skip().unwrap();
+    let payload = d.bytes().unwrap().to_vec();
+    (protected, payload, Signature::from_slice(d.bytes().unwrap()).unwrap())
+}
+
+/// The same message with another signature in its place.
+pub fn with_signature(cose: &[u8], signature: &Signature) -> Vec<u8> {
+    let mut other = cose.to_vec();
+    let start = other.len() - 64;
+    other[start..].copy_from_slice(&signature.0);
+    other
+}
+
+/// The other signature that ECDSA has for the same message: s for n - s.
+pub fn other_s(signature: &Signature) -> Signature {
+    const N: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6,
+        0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let mut out = *signature;
+    let mut borrow = 0_i16;
+    for place in (0..32).rev() {
+        let digit = i16::from(N[place]) - i16::from(signature.0[32 + place]) - borrow;
+        borrow = i16::from(digit < 0);
+        out.0[32 + place] = u8::try_from(digit.rem_euclid(256)).unwrap();
+    }
+    out
 }
 
 /// An activation's secret.
