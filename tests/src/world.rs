@@ -122,9 +122,16 @@ impl World {
     /// The evidence of a transaction, as a desk exports it.
     pub async fn evidence(&self, transaction: &str) -> Vec<u8> {
         let url = format!("{}/admin/v1/evidence/{transaction}", self.url);
-        let response = self.http.get(url).bearer_auth(&self.token).send().await.unwrap();
-        assert_eq!(response.status().as_u16(), 200);
-        response.bytes().await.unwrap().to_vec()
+        // For a second after the decision the log may not have it yet, which the desk is told.
+        for _ in 0..100 {
+            let response = self.http.get(&url).bearer_auth(&self.token).send().await.unwrap();
+            match response.status().as_u16() {
+                200 => return response.bytes().await.unwrap().to_vec(),
+                503 => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+                other => panic!("{other}"),
+            }
+        }
+        panic!("the log never has it");
     }
 
     /// The metrics, as Prometheus reads them.
