@@ -6,10 +6,13 @@
 mod activation;
 mod approval;
 mod attestation;
+mod bindings;
 mod encoding;
 mod messages;
 mod phone;
 mod pin;
+mod races;
 mod signatures;
 mod strangers;
+mod texts;
 mod trust;

@@ -100,15 +100,20 @@ impl Bank {
     /// Starts a login without a browser; the reply of the CIBA endpoint.
     pub async fn ciba(world: &World, ask: &Ask, user_id: &str) -> (Self, Value) {
         let bank = Self { http: http(), url: world.url.clone(), client: ask.client, authorize_url: String::new() };
+        let (status, reply) = bank.ciba_again(ask, user_id).await;
+        assert_eq!(status, 200, "{reply}");
+        (bank, reply)
+    }
+
+    /// One request to the CIBA endpoint.
+    pub async fn ciba_again(&self, ask: &Ask, user_id: &str) -> (u16, Value) {
         let mut parameters: Vec<_> = ask
             .parameters()
             .into_iter()
             .filter(|(name, _)| ["scope", "acr_values", "idp_params", "authorization_details"].contains(name))
             .collect();
         parameters.push(("login_hint", user_id.to_owned()));
-        let (status, reply) = bank.post("ciba", &parameters).await;
-        assert_eq!(status, 200, "{reply}");
-        (bank, reply)
+        self.post("ciba", &parameters).await
     }
 
     /// Polls the token endpoint once.
@@ -169,7 +174,8 @@ impl Bank {
         }
     }
 
-    async fn post(&self, path: &str, form: &[(&str, String)]) -> (u16, Value) {
+    /// One request to an endpoint, with the client's secret.
+    pub async fn post(&self, path: &str, form: &[(&str, String)]) -> (u16, Value) {
         let response = self
             .http
             .post(format!("{}/{path}", self.url))

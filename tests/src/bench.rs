@@ -13,7 +13,8 @@ use godkend_core::{
     Approval, Authenticator, Command, Config, Effect, EffectKind, Failure, IdentityStanding, Input, Now, Outcome, Pin,
     Reply, Request, RequestView, ServerFailure, Ticket,
 };
-use godkend_protocol::bytes::{Fixed, Secret};
+use godkend_protocol::bytes::{Fixed, Id, Secret};
+use godkend_protocol::codes::Code;
 use godkend_protocol::cose::{Received, SignedMessage, Unsigned};
 use godkend_protocol::crypto;
 use godkend_protocol::keyset::SignedKeySet;
@@ -139,6 +140,26 @@ impl Bench {
         }
     }
 
+    /// Takes a command up to its request to `path`, which is not sent; gives its body. What was stored stays stored, and
+    /// the machine has forgotten what was on its screen.
+    pub async fn until(&mut self, command: Command, path: &str) -> Vec<u8> {
+        let mut effect = self.input(Input::Command(command));
+        loop {
+            let next = effect.expect("a running command has a next effect");
+            match next.kind {
+                EffectKind::Send(request) if request.path == path => {
+                    self.restart();
+                    return request.body;
+                }
+                EffectKind::Done(result) => panic!("no {path} was sent: {result:?}"),
+                kind => {
+                    let reply = self.perform(kind).await;
+                    effect = self.input(Input::Reply(next.ticket, reply));
+                }
+            }
+        }
+    }
+
     pub async fn ok(&mut self, command: Command) -> Outcome {
         self.run(command, None).await.0.unwrap().unwrap()
     }
@@ -228,10 +249,24 @@ impl Bench {
         self.send(&Request { url: self.config.roots[0].url.clone(), path, body, tls_pins: pins, wait: 0 }).await
     }
 
+    /// The code of the refusal that a request of the attacker's own meets; `None` if it was taken.
+    pub async fn refusal(&self, path: &'static str, body: Vec<u8>) -> Option<Code> {
+        match self.post(path, body).await {
+            Ok(_) => None,
+            Err(ServerFailure::Refused(reply)) => Some(reply.code().expect("a known code")),
+            Err(other) => panic!("{path}: {other:?}"),
+        }
+    }
+
     async fn pins(&self) -> Vec<[u8; 32]> {
         let root = &self.config.roots[0];
         let set = SignedKeySet::verify(&self.transport.key_set().await.unwrap(), root, 0, unix_now()).unwrap();
         set.tls_pins.iter().map(|pin| pin.0).collect()
+    }
+
+    /// The device of the first identity.
+    pub fn device(&self) -> Id {
+        self.machine.identities()[0].device
     }
 
     pub fn environment(&self) -> &str {

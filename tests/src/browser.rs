@@ -1,6 +1,7 @@
 //! A browser without a screen: cookies, the login page's endpoints, redirects that it follows by hand.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, StatusCode};
@@ -20,7 +21,13 @@ pub struct Browser {
 
 impl Browser {
     pub fn new(world: &World) -> Self {
+        Self::at(world, None)
+    }
+
+    /// One whose connections come from another address of this machine, so that limits on a source tell it apart.
+    pub fn at(world: &World, address: Option<IpAddr>) -> Self {
         let http = reqwest::Client::builder()
+            .local_address(address)
             .tls_danger_accept_invalid_certs(true)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
@@ -54,13 +61,28 @@ impl Browser {
     /// Goes from the bank to the login page.
     pub async fn open(&mut self, world: &World, ask: &Ask) {
         let bank = Bank::push(world, ask).await;
-        let (status, location, body) = self.send(Method::GET, &bank.authorize_url.clone(), None).await;
-        let location = location.unwrap_or_else(|| panic!("no login page: {status} {body}"));
-        assert!(location.starts_with("/login/"), "{location}");
+        let url = bank.authorize_url.clone();
+        if let Err(refusal) = self.authorize(bank, &url).await {
+            panic!("no login page: {refusal:?}");
+        }
+    }
+
+    /// Goes to a bank's authorization endpoint by any address; the status and the page where there is no login.
+    pub async fn authorize(&mut self, bank: Bank, url: &str) -> Result<(), (u16, String)> {
+        let (status, location, body) = self.send(Method::GET, url, None).await;
+        let Some(location) = location.filter(|location| location.starts_with("/login/")) else {
+            return Err((status.as_u16(), body));
+        };
         self.login = format!("{}{location}", self.url);
         self.bank = Some(bank);
         let (status, _, page) = self.send(Method::GET, &self.login.clone(), None).await;
         assert_eq!(status, StatusCode::OK, "{page}");
+        Ok(())
+    }
+
+    /// The id of the login, which its transaction has too.
+    pub fn login(&self) -> &str {
+        self.login.rsplit('/').next().unwrap()
     }
 
     /// Asks the login page's own endpoint something; the status and the answer.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use godkend_protocol::keyset::Root;
 use godkend_protocol::types::Suite;
-use godkend_server::config::Config;
+use godkend_server::config::{Config, Severity};
 use godkend_server::keys::{InitOptions, init};
 use godkend_server::server::{Running, StartOptions, start_on};
 use reqwest::Method;
@@ -73,6 +73,14 @@ impl World {
 
     fn config_file(&self) -> PathBuf {
         self.dir.path().join("godkend.toml")
+    }
+
+    /// What a start would find wrong with the configuration and this added to it.
+    pub fn refuses_configuration(&self, added: &str) -> Vec<String> {
+        let file = self.dir.path().join("changed.toml");
+        std::fs::write(&file, std::fs::read_to_string(self.config_file()).unwrap() + added).unwrap();
+        let findings = Config::load(&file, std::iter::empty()).unwrap().check().into_iter();
+        findings.filter(|found| found.severity == Severity::Error).map(|found| found.to_string()).collect()
     }
 
     /// Where the server keeps its database, log and secrets.

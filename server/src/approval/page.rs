@@ -100,12 +100,13 @@ pub struct Granted {
 pub fn view(transaction: &Transaction, now: i64) -> TransactionView {
     let needs_return = needs_return(transaction);
     let state = match &transaction.outcome {
-        Some(_) if needs_return => State::Opened,
         Some(Outcome { decision: Decision::Approve, at, .. }) => {
-            if now < at.saturating_add(COLLECT_WITHIN) {
-                State::Approved
-            } else {
+            if now >= at.saturating_add(COLLECT_WITHIN) {
                 State::Expired
+            } else if needs_return {
+                State::Opened
+            } else {
+                State::Approved
             }
         }
         Some(Outcome { decision: Decision::Deny, .. }) => State::Denied,
@@ -319,6 +320,7 @@ mod tests {
         transaction.outcome = Some(outcome(Decision::Approve, Binding::SameDevice));
         assert_eq!(view(&transaction, 1_000).state, State::Opened);
         assert!(view(&transaction, 1_000).needs_return);
+        assert_eq!(view(&transaction, 1_000 + COLLECT_WITHIN).state, State::Expired, "a page does not wait for ever");
         transaction.returned = true;
         assert_eq!(view(&transaction, 1_000).state, State::Approved);
         assert_eq!(view(&transaction, 1_000 + COLLECT_WITHIN).state, State::Expired);
