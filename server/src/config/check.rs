@@ -2,6 +2,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use godkend_protocol::text;
+
 use super::{Config, Cpr, RelyingParty, TlsMode, Version};
 
 /// Whether the server may start.
@@ -287,9 +289,9 @@ fn check_relying_party(party: &RelyingParty, at: &dyn Fn(&str) -> String, found:
     if !(1..=64).contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
         found.push(Finding::error(at("client_id"), "must be 1 to 64 letters, digits, dots, underscores and hyphens"));
     }
-    let name_length = party.name.chars().count();
-    if !(1..=60).contains(&name_length) || party.name.chars().any(char::is_control) {
-        found.push(Finding::error(at("name"), "must be 1 to 60 characters without control characters"));
+    // What every phone shows: refused here, at the start, and not at each of its logins.
+    if let Err(error) = text::check(&party.name, 60) {
+        found.push(Finding::error(at("name"), format!("must be 1 to 60 characters that can be shown safely: {error}")));
     }
     if let Some(hash) = &party.client_secret_sha256 {
         if hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit()) {
