@@ -29,6 +29,7 @@ use crate::ops::serve::{self, Serving};
 use crate::ops::shutdown::{Shutdown, Stopping};
 use crate::ops::tls::{self, TlsError};
 use crate::records::{Account, Document as _};
+use crate::store::counted::Counted;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::throttle::Throttle;
@@ -49,6 +50,8 @@ pub struct Running {
     pub app: Arc<App>,
     /// Its metrics.
     pub metrics: Metrics,
+    /// Where the desk's interface is, if it has a listener of its own.
+    pub admin_addr: Option<SocketAddr>,
     /// Where the metrics are, if they are served.
     pub metrics_addr: Option<SocketAddr>,
     shutdown: Shutdown,
@@ -174,7 +177,8 @@ pub async fn start_on(config: Config, listener: TcpListener, options: StartOptio
     let token = secrets::load_admin_token(&config.in_data_dir(&config.admin.token_file))?;
     let tls = identity(&config, &keys, now)?;
 
-    let store: Arc<dyn Store> = Arc::new(open_store(&config).await?);
+    let metrics = Metrics::new();
+    let store: Arc<dyn Store> = Arc::new(Counted::new(Arc::new(open_store(&config).await?), &metrics));
     if !options.new_epoch {
         check_log(&config, &keys).await?;
     }
@@ -187,14 +191,10 @@ pub async fn start_on(config: Config, listener: TcpListener, options: StartOptio
 
     let address = config.server.listen;
     let addr = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
-    let metrics_listener = match config.metrics.listen {
-        None => None,
-        Some(address) => {
-            let bound = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
-            Some(bound)
-        }
-    };
+    let metrics_listener = bind(config.metrics.listen).await?;
+    let admin_listener = bind(config.admin.listen).await?;
     let metrics_addr = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    let admin_addr = admin_listener.as_ref().and_then(|listener| listener.local_addr().ok());
     let shutdown = Shutdown::new();
     let (limits, trusted_proxies) = (config.limits.clone(), config.server.trusted_proxies.clone());
     let (url, root) = (config.server.public_url.clone(), keys.root.clone());
@@ -214,18 +214,28 @@ pub async fn start_on(config: Config, listener: TcpListener, options: StartOptio
     if replayed.entries > 0 {
         tracing::warn!(entries = replayed.entries, "the database was older than the log and was brought up to date");
     }
-    let metrics = Metrics::new();
-    let router = router(&app, token);
+    let admin = crate::admin::routes(app.clone(), token);
+    let main = main_routes(&app);
+    let (router, admin) = match admin_listener {
+        None => (main.merge(admin), None),
+        Some(listener) => (main, Some((listener, admin))),
+    };
     let stop = shutdown.receiver();
     let tls = tls.map(|identity| identity.config);
     let serving = Serving { tls, limits, trusted_proxies, metrics: metrics.clone(), stop };
     tokio::spawn(counting::run(app.clone(), metrics.clone()));
-    let main = tokio::spawn(run(app.clone(), sequencer, listener, router, serving, metrics_listener));
-    Ok(Running { addr, url, root, app, metrics, metrics_addr, shutdown, main })
+    let main = tokio::spawn(run(app.clone(), sequencer, (listener, router), admin, serving, metrics_listener));
+    Ok(Running { addr, url, root, app, metrics, admin_addr, metrics_addr, shutdown, main })
 }
 
-/// All routes of the main listener.
-fn router(app: &Arc<App>, token: secrets::AdminToken) -> Router {
+async fn bind(address: Option<SocketAddr>) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = address else { return Ok(None) };
+    let bound = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+    Ok(Some(bound))
+}
+
+/// All routes of the main listener but the desk's.
+fn main_routes(app: &Arc<App>) -> Router {
     let (store, log) = (app.store.clone(), app.log.clone());
     let readiness = Readiness::new()
         .check("database", move || {
@@ -239,7 +249,6 @@ fn router(app: &Arc<App>, token: secrets::AdminToken) -> Router {
         .until(app.stopping.clone());
     Router::new()
         .merge(crate::phone::routes().with_state(app.clone()))
-        .merge(crate::admin::routes(app.clone(), token))
         .merge(crate::oidc::routes(app.clone()))
         .merge(crate::web::routes(app.clone()))
         .merge(witness::routes(app.clone()))
@@ -250,8 +259,8 @@ fn router(app: &Arc<App>, token: secrets::AdminToken) -> Router {
 async fn run(
     app: Arc<App>,
     sequencer: Sequencer,
-    listener: TcpListener,
-    router: Router,
+    (listener, router): (TcpListener, Router),
+    admin: Option<(TcpListener, Router)>,
     serving: Serving,
     metrics_listener: Option<TcpListener>,
 ) {
@@ -266,7 +275,21 @@ async fn run(
         let plain = Serving::new(serving.limits.clone(), serving.stop.clone());
         tokio::spawn(serve::serve(listener, routes, plain))
     });
+    let desk = admin.map(|(listener, routes)| {
+        let Serving { tls, limits, trusted_proxies, metrics, stop } = &serving;
+        let like = Serving {
+            tls: tls.clone(),
+            limits: limits.clone(),
+            trusted_proxies: trusted_proxies.clone(),
+            metrics: metrics.clone(),
+            stop: stop.clone(),
+        };
+        tokio::spawn(serve::serve(listener, routes, like))
+    });
     serve::serve(listener, router, serving).await;
+    if let Some(desk) = desk {
+        let _ = desk.await;
+    }
     let _ = background.await;
     if let Some(metrics) = metrics {
         let _ = metrics.await;

@@ -86,7 +86,7 @@ struct Desk {
 impl Desk {
     fn new(config: &Config) -> Result<Self, Box<dyn Error>> {
         let token = secrets::load_admin_token(&config.in_data_dir(&config.admin.token_file))?;
-        let address = reachable(config.server.listen);
+        let address = reachable(config.admin.listen.unwrap_or(config.server.listen));
         let builder = reqwest::Client::builder().no_proxy();
         let (http, origin) = if config.tls.mode == TlsMode::Off {
             (builder.build()?, format!("http://{address}"))

@@ -113,6 +113,15 @@ impl Config {
         if self.metrics.listen.is_some_and(|a| a == server.listen && a.port() != 0) {
             found.push(Finding::error("metrics.listen", "must differ from server.listen"));
         }
+        if let Some(address) = self.admin.listen.filter(|address| address.port() != 0) {
+            if address == server.listen || Some(address) == self.metrics.listen {
+                found.push(Finding::error("admin.listen", "must differ from server.listen and metrics.listen"));
+            }
+            if self.tls.mode == TlsMode::Off && !address.ip().is_loopback() {
+                let text = "reaches beyond this machine without TLS: the token is readable on the way";
+                found.push(Finding::error("admin.listen", text));
+            }
+        }
         if !["error", "warn", "info", "debug", "trace"].contains(&self.log.level.as_str()) {
             found.push(Finding::error("log.level", "must be error, warn, info, debug or trace"));
         }

@@ -247,6 +247,10 @@ pub struct Oidc {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Admin {
+    /// Address of a listener of its own for `/admin`, with the main listener's TLS; then the main one has none of it. The
+    /// empty string leaves it on the main listener. Default empty; `GODKEND_ADMIN_LISTEN`.
+    #[serde(with = "load::optional_address")]
+    pub listen: Option<SocketAddr>,
     /// File with the bearer token (mode 0600), relative to `server.data_dir`. Default `secrets/admin.token`;
     /// `GODKEND_ADMIN_TOKEN_FILE`.
     pub token_file: PathBuf,
@@ -388,6 +392,6 @@ defaults! {
     Oidc {
         par_seconds: 90, code_seconds: 60, id_token_seconds: 300, access_token_seconds: 300, ciba_interval_seconds: 2,
     }
-    Admin { token_file: PathBuf::from("secrets/admin.token") }
+    Admin { listen: None, token_file: PathBuf::from("secrets/admin.token") }
     Log { level: "info".to_owned(), sign_again_seconds: 3600, witnesses: Vec::new() }
 }

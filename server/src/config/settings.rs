@@ -140,6 +140,7 @@ settings! {
         "ciba_interval_seconds" Number "Shortest time between two CIBA polls, seconds."
     }
     "admin" {
+        "listen" Text "Address of a listener of its own for /admin, with the same TLS; \"\" leaves it on server.listen."
         "token_file" Text "File with the bearer token (mode 0600), relative to server.data_dir."
     }
     "log" {

@@ -4,6 +4,7 @@
 //! shows that it does by passing the suite in `suite.rs`. Every decision that must hold under races is a condition in a
 //! [`Batch`]: read, decide, commit with the versions that were read, and on [`CommitError::Conflict`] start over.
 
+pub mod counted;
 pub mod sqlite;
 #[cfg(test)]
 pub mod suite;
