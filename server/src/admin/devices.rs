@@ -7,15 +7,14 @@ use axum::extract::{Path, State};
 use serde_json::{Value, json};
 
 use super::{Refusal, citizens, id};
-use crate::activation::state_now;
+use crate::activation::{all_of, state_now};
 use crate::app::App;
-use crate::docs;
 use crate::records::Device;
 
 pub(super) async fn list(State(app): State<Arc<App>>, Path(text): Path<String>) -> Result<Json<Value>, Refusal> {
     let account = citizens::find(&app, &text).await?.doc.id;
     let mut devices = Vec::new();
-    for entry in docs::list::<Device>(&*app.store, &account.0, 256).await? {
+    for entry in all_of::<Device>(&app, &account).await? {
         let device = entry.doc;
         let state = state_now(&app, &device).await?;
         let pin = device.pin.as_ref().map(|pin| crate::pin::status(pin, &app.config.pin, app.now()));

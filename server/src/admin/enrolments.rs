@@ -56,7 +56,7 @@ pub(super) async fn hand_out(
     if account.blocked {
         return Err(Code::IdentityBlocked.into());
     }
-    let devices = docs::list::<Device>(&*app.store, &account.id.0, 256).await?;
+    let devices = activation::all_of::<Device>(&app, &account.id).await?;
     if devices.iter().filter(|entry| entry.doc.state == DeviceState::Active).count() >= MOST_DEVICES {
         return Err(Code::DeviceLimit.into());
     }

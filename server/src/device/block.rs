@@ -9,7 +9,7 @@ use godkend_protocol::formats::block_code::BlockCode;
 use godkend_protocol::messages::Done;
 use godkend_protocol::messages::device::{BlockSelf, DeviceState};
 
-use crate::activation::{MOST_DEVICES, activation_of, state_now, stop};
+use crate::activation::{MOST_DEVICES, activation_of, all_of, state_now, stop};
 use crate::app::App;
 use crate::audit::AuditEntry;
 use crate::docs::{self, Changes};
@@ -109,7 +109,7 @@ pub async fn unblock(app: &App, device: &Id) -> Result<(), ApiError> {
             DeviceState::Removed => return Err(Code::DeviceRemoved.into()),
             DeviceState::Blocked | DeviceState::Frozen => device.doc.state = DeviceState::Active,
         }
-        let siblings = docs::list::<Device>(&*app.store, &device.doc.account.0, 256).await?;
+        let siblings = all_of::<Device>(app, &device.doc.account).await?;
         let others = siblings.iter().filter(|s| s.doc.state == DeviceState::Active && s.doc.id != device.doc.id);
         if others.count() >= MOST_DEVICES {
             return Err(Code::DeviceLimit.into());

@@ -4,25 +4,30 @@ use std::sync::Arc;
 
 use godkend_protocol::messages::device::{AskOverview, BrowserLine, DeviceLine, DeviceState, Overview};
 
-use crate::activation::state_now;
+use crate::activation::{all_of, state_now};
 use crate::app::App;
-use crate::docs;
 use crate::error::ApiError;
 use crate::phone::request::signed;
 use crate::phone::{Call, reply};
 use crate::records::{Browser, Device};
 
+/// Remembered browsers that an overview lists: the last used ones.
+const MOST_BROWSERS: usize = 256;
+
 pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
     let caller = signed::<AskOverview>(&app, &call.bytes, |m| m.device).await?;
-    let owner = caller.account.doc.id.0;
+    let owner = caller.account.doc.id;
     let mut devices = Vec::new();
-    for entry in docs::list::<Device>(&*app.store, &owner, 256).await? {
+    for entry in all_of::<Device>(&app, &owner).await? {
         let state = state_now(&app, &entry.doc).await?;
         if state != DeviceState::Removed {
             devices.push(line(&entry.doc, state));
         }
     }
-    let browsers = docs::list::<Browser>(&*app.store, &owner, 256).await?;
+    // A message has room for so many; those that are left out come up as these are forgotten.
+    let mut browsers = all_of::<Browser>(&app, &owner).await?;
+    browsers.sort_by_key(|browser| std::cmp::Reverse(browser.doc.last_used));
+    browsers.truncate(MOST_BROWSERS);
     let pin = caller.device.doc.pin.as_ref().map(|pin| crate::pin::status(pin, &app.config.pin, app.now()));
     Ok(reply(&Overview {
         devices,
