@@ -464,6 +464,9 @@ pub struct Browser {
 }
 
 /// One line of a citizen's history.
+    /// SHA-256 of the secret's first half, which stays: any older cookie is told from a guess by it, and revokes too.
+    #[serde(default)]
+    pub family_hash: Option<Hash32>,
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HistoryLine {
     /// Random, after the time: sorts by time.

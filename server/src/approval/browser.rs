@@ -67,8 +67,7 @@ pub(super) async fn use_cookie(
     now: i64,
 ) -> Result<Used, ApiError> {
     let Some(mut browser) = docs::get::<Browser>(&*app.store, &cookie.id.0).await? else { return Ok(Used::Void) };
-    let hash = secret_hash(&cookie.secret);
-    match judge(&browser.doc, &hash, now) {
+    match judge(&browser.doc, &cookie.secret, now) {
         Judged::Current => {}
         Judged::Old => {
             revoke(app, changes, &browser, "replayed", now);
@@ -79,7 +78,8 @@ pub(super) async fn use_cookie(
     }
     let account = docs::get::<Account>(&*app.store, &browser.doc.account.0).await?;
     let Some(account) = account.filter(|account| !account.doc.blocked) else { return Ok(Used::Void) };
-    let cookie = BrowserCookie { id: browser.doc.id, secret: Secret::random(&mut app.rng()) };
+    let cookie = BrowserCookie { id: browser.doc.id, secret: next(&cookie.secret, &Secret::random(&mut app.rng())) };
+    browser.doc.family_hash = Some(family_hash(&cookie.secret));
     browser.doc.previous_hash = Some(browser.doc.secret_hash);
     browser.doc.secret_hash = secret_hash(&cookie.secret);
     browser.doc.last_used = now;
@@ -97,6 +97,7 @@ pub(super) fn remember(app: &App, changes: &mut Changes, account: Id, name: Opti
         name: text::tame(name.unwrap_or("?"), text::MAX_NAME),
         secret_hash: secret_hash(&cookie.secret),
         previous_hash: None,
+        family_hash: Some(family_hash(&cookie.secret)),
         remembered: now,
         last_used: now,
     };
@@ -127,10 +128,12 @@ enum Judged {
     Strange,
 }
 
-fn judge(browser: &Browser, hash: &Hash32, now: i64) -> Judged {
+fn judge(browser: &Browser, secret: &Secret<32>, now: i64) -> Judged {
+    let is = |own: &Option<Hash32>, hash: Hash32| own.as_ref().is_some_and(|own| crypto::same(&own.0, &hash.0));
+    let hash = secret_hash(secret);
     if crypto::same(&browser.secret_hash.0, &hash.0) {
         Judged::Current
-    } else if browser.previous_hash.as_ref().is_some_and(|previous| crypto::same(&previous.0, &hash.0)) {
+    } else if is(&browser.previous_hash, hash) || is(&browser.family_hash, family_hash(secret)) {
         // Tabs that are restored or clicked twice send the same cookie before the first answer has replaced it.
         if now.abs_diff(browser.last_used) <= OVERLAP { Judged::Overtaken } else { Judged::Old }
     } else {
@@ -141,6 +144,17 @@ fn judge(browser: &Browser, hash: &Hash32, now: i64) -> Judged {
 
 fn secret_hash(secret: &Secret<32>) -> Hash32 {
     crypto::sha256(&[&secret.0])
+}
+
+fn family_hash(secret: &Secret<32>) -> Hash32 {
+    crypto::sha256(&[&secret.0[..16]])
+}
+
+/// The secret after a rotation: the first 16 bytes stay, the others are drawn anew.
+fn next(secret: &Secret<32>, fresh: &Secret<32>) -> Secret<32> {
+    let mut next = fresh.clone();
+    next.0[..16].copy_from_slice(&secret.0[..16]);
+    next
 }
 
 #[cfg(test)]
@@ -160,22 +174,27 @@ mod tests {
 
     #[test]
     fn an_old_secret_is_told_from_a_guess() {
-        let hash = |byte| secret_hash(&Secret([byte; 32]));
+        let secret = |byte| Secret([byte; 32]);
+        let hash = |byte| secret_hash(&secret(byte));
         let browser = Browser {
             id: Fixed([1; 16]),
             account: Fixed([2; 16]),
             name: "Firefox".to_owned(),
             secret_hash: hash(2),
             previous_hash: Some(hash(1)),
+            family_hash: Some(family_hash(&secret(2))),
             remembered: 0,
             last_used: 1_000,
         };
         for now in [1_000, 1_010, 1_011, 5_000] {
-            assert!(matches!(judge(&browser, &hash(2), now), Judged::Current));
-            assert!(matches!(judge(&browser, &hash(3), now), Judged::Strange));
+            assert!(matches!(judge(&browser, &secret(2), now), Judged::Current));
+            assert!(matches!(judge(&browser, &secret(3), now), Judged::Strange));
         }
-        assert!(matches!(judge(&browser, &hash(1), 1_000), Judged::Overtaken));
-        assert!(matches!(judge(&browser, &hash(1), 1_010), Judged::Overtaken));
-        assert!(matches!(judge(&browser, &hash(1), 1_011), Judged::Old));
+        // The one before, and any before that: whoever has a right first half has had the cookie.
+        for old in [secret(1), next(&secret(2), &secret(7))] {
+            assert!(matches!(judge(&browser, &old, 1_000), Judged::Overtaken));
+            assert!(matches!(judge(&browser, &old, 1_010), Judged::Overtaken));
+            assert!(matches!(judge(&browser, &old, 1_011), Judged::Old));
+        }
     }
 }
