@@ -315,6 +315,9 @@ pub struct Transaction {
     pub operation: Option<Operation>,
     /// The level that was asked for.
     pub level: Level,
+    /// A MAC over what is asked, under a key from outside the database: see `approval::seal`. None for the phone's own wishes.
+    #[serde(default)]
+    pub seal: Option<Hash32>,
     /// Hash of the browser's session cookie.
     pub browser_session: Option<Hash32>,
     /// Where the browser seems to be.
@@ -337,6 +340,10 @@ pub struct Transaction {
     pub number: Option<String>,
     /// For whom it is, once known.
     pub addressed: Option<Addressed>,
+    /// The account in whose name the records of a request stand that reaches nobody: of an unknown user id one that does
+    /// not exist, so that every later step costs what it costs with a known one.
+    #[serde(default)]
+    pub nobody: Option<Id>,
     /// A scan, link or number belongs to the first device.
     pub taken: Option<Taken>,
     /// The offline challenge's ephemeral key and tries.
@@ -457,6 +464,9 @@ pub struct Browser {
     pub secret_hash: Hash32,
     /// SHA-256 of the one before: seen again, it revokes the browser.
     pub previous_hash: Option<Hash32>,
+    /// SHA-256 of the secret's first half, which stays: any older cookie is told from a guess by it, and revokes too.
+    #[serde(default)]
+    pub family_hash: Option<Hash32>,
     /// Unix seconds.
     pub remembered: i64,
     /// Unix seconds.
@@ -464,9 +474,6 @@ pub struct Browser {
 }
 
 /// One line of a citizen's history.
-    /// SHA-256 of the secret's first half, which stays: any older cookie is told from a guess by it, and revokes too.
-    #[serde(default)]
-    pub family_hash: Option<Hash32>,
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HistoryLine {
     /// Random, after the time: sorts by time.

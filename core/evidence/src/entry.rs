@@ -258,13 +258,13 @@ pub enum AuditEntry {
         /// When.
         at: i64,
     },
-    /// An offline code was tried on an account that has a phone for them, and wrong.
+    /// An offline code was tried, and wrong.
     OfflineTried {
         /// The transaction.
         transaction: Id,
         /// Tries left.
         left: u32,
-        /// The account.
+        /// The account; for an unknown user id one that does not exist.
         #[serde(default)]
         account: Option<Id>,
         /// The account's wrong ones of that day (UTC), with this one.

@@ -19,7 +19,7 @@ use super::challenge::{self, Own, may_remember};
 use super::decide::{self, Step};
 use super::operations::{self, Doing};
 use super::transaction::check_open;
-use super::{browser, fetch, level, notice, page, settle};
+use super::{browser, fetch, level, notice, page, seal, settle};
 use crate::activation::state_now;
 use crate::app::App;
 use crate::audit::AuditEntry;
@@ -145,6 +145,8 @@ async fn waiting(app: &App, read: &Read) -> Result<Entry<Transaction>, ApiError>
     }
     read.own.check_time(read.now)?;
     check_open(&entry.doc, read.now)?;
+    // Not what the phone has shown: refused for good, so that it does not try again.
+    seal::check(app, &entry.doc).map_err(|_| Code::ChallengeInvalid)?;
     let binding = fetch::binding_of(&entry.doc, &read.device.doc.id, &read.account.doc.id)?;
     if binding != challenge.binding || entry.doc.operation != challenge.operation {
         return Err(Code::ChallengeInvalid.into());

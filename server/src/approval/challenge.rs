@@ -5,8 +5,8 @@ use godkend_protocol::codes::Code;
 use godkend_protocol::messages::approval::{Challenge, Fetched, MAX_LIFETIME, challenge_hash};
 use godkend_protocol::types::{Action, Binding, LogPosition};
 
-use super::level;
 use super::transaction::lifetime;
+use super::{level, seal};
 use crate::app::App;
 use crate::audit::AuditLog;
 use crate::error::ApiError;
@@ -71,6 +71,7 @@ pub(super) fn fetched(
     binding: Binding,
     asked: &Asked<'_>,
 ) -> Result<Vec<u8>, ApiError> {
+    seal::check(app, transaction)?;
     let factors = level::factors(app, account, device, transaction.action, binding, transaction.level)?;
     let checkpoint = app.log.checkpoint();
     let log = AuditLog::position(&checkpoint);

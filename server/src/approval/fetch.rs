@@ -189,7 +189,7 @@ async fn take(app: &App, entry: &mut Entry<Transaction>, taken: Taken, account: 
     if addressed != Some(account) {
         // Whoever stands before the screen takes it over; who was addressed waits for nothing any more.
         drop_open(app, &mut changes, &entry.doc).await?;
-        entry.doc.number = None;
+        (entry.doc.number, entry.doc.nobody) = (None, None);
         entry.doc.addressed = Some(Addressed { account: Some(account), by: AddressedBy::Device(device) });
         put_open(&mut changes, &entry.doc, account, false);
     }

@@ -20,6 +20,7 @@ mod operations;
 mod page;
 mod poll;
 mod refuse;
+mod seal;
 mod settle;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -194,6 +194,7 @@ async fn lock(
     take_slot(app, changes, &entry.doc, &folded, now).await?;
     entry.doc.number = Some(free_number(app, &named).await?);
     entry.doc.addressed = Some(Addressed { account: known.then_some(named), by });
+    entry.doc.nobody = (!known).then_some(named);
     // A person who wants no locked pushes is not listed for one (see `poll`), and the number still opens it.
     put_open(changes, &entry.doc, named, true);
     Ok(named)

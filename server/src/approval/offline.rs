@@ -16,8 +16,8 @@ use godkend_protocol::types::{Binding, Decision, Factor, KeyPurpose, Level};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::transaction::{check_open, check_session, id_of, read};
-use super::{level, settle};
+use super::transaction::{check_open, check_session, read};
+use super::{level, seal, settle};
 use crate::activation::{MOST_DEVICES, all_of, state_now};
 use crate::app::App;
 use crate::audit::AuditEntry;
@@ -32,9 +32,9 @@ use crate::store::Kind;
 const TRIES: u32 = 3;
 /// Wrong offline codes of one account in a day (UTC), after which none is taken until the next.
 const WRONG_A_DAY: u32 = 10;
-/// Records beside transaction and count that a wrong code writes at most: history, history again at the day's last one,
-/// and log.
-const WRITES: u8 = 3;
+/// Records beside transaction, count and log that a wrong code writes at most: history, and history again at the day's
+/// last one.
+const WRITES: u8 = 2;
 const DAY: i64 = 86_400;
 
 /// Written where a known person's wrong code writes something and an unknown one's has nothing to write. There are few:
@@ -104,6 +104,7 @@ pub async fn offline_challenge(app: &App, id: &Id) -> Result<String, ApiError> {
             return Err(Code::LevelUnreachable.into());
         }
         let addressed = entry.doc.addressed.as_ref().ok_or(Code::OperationRefused)?;
+        seal::check(app, &entry.doc)?;
         let mut rng = app.rng();
         // For an unknown user id, a code that no phone takes for its own.
         let account = addressed.account.unwrap_or_else(|| random(&mut rng));
@@ -160,17 +161,17 @@ pub async fn offline_code(app: &App, id: &Id, browser_session: Option<&Hash32>, 
         offline.tries_left -= 1;
         let offline = offline.clone();
         let addressed = entry.doc.addressed.as_ref().and_then(|addressed| addressed.account);
-        let named = addressed.unwrap_or_else(|| nobody(app, id));
+        let named = addressed.or(entry.doc.nobody).unwrap_or(*id);
         let account = docs::get::<Account>(&*app.store, &named.0).await?;
         let tries = offline_tries(app, named).await?;
-        let Found { device, offline_key } = find(app, &named, account.as_ref(), &offline, &typed).await?;
+        let device = find(app, &named, account.as_ref(), &offline, &typed).await?;
         match (device, &account) {
             (Some(device), Some(account)) if !tries.doc.spent(now) => {
                 let mut changes = Changes::new();
                 changes.unchanged(&tries);
                 approve(app, changes, entry, device, account, now).await
             }
-            _ => wrong(app, Wrong { entry, account, tries, offline_key, left: offline.tries_left, now }).await,
+            _ => wrong(app, Wrong { entry, account, tries, left: offline.tries_left, now }).await,
         }
     })
     .await
@@ -181,42 +182,39 @@ struct Wrong {
     entry: Entry<Transaction>,
     account: Option<Entry<Account>>,
     tries: Entry<OfflineTries>,
-    /// The account has a phone that makes such codes.
-    offline_key: bool,
     left: u32,
     now: i64,
 }
 
 async fn wrong(app: &App, wrong: Wrong) -> Result<(), ApiError> {
-    let Wrong { mut entry, account, mut tries, offline_key, left, now } = wrong;
+    let Wrong { mut entry, account, mut tries, left, now } = wrong;
     let mut changes = Changes::new();
     if left == 0 {
         entry.doc.expires = now;
     }
     let spent_before = tries.doc.spent(now);
     tries.doc.count(now);
-    let mut written = 0;
     // On a day whose codes are spent nothing more is to be told: strangers decide how many there are.
-    if let Some(account) = account.as_ref().map(|account| account.doc.id).filter(|_| !spent_before) {
-        tell(app, &mut changes, &mut entry.doc, account, left).await?;
-        written += 1;
-        if offline_key {
-            let (transaction, wrong) = (entry.doc.id, tries.doc.wrong);
-            let account = Some(account);
-            changes.log(&AuditEntry::OfflineTried { transaction, left, account, wrong, at: now });
-            written += 1;
-        }
+    let counts = !spent_before;
+    if counts {
+        // Whoever was meant, or nobody: every phone sees how the log grows.
+        let (transaction, account, wrong) = (entry.doc.id, Some(tries.doc.account), tries.doc.wrong);
+        changes.log(&AuditEntry::OfflineTried { transaction, left, account, wrong, at: now });
+    }
+    let line = told_line(app, &entry.doc).await?;
+    let mut fillers = fillers(app, entry.doc.id.0[0], now).await?;
+    if let Some(account) = account.as_ref().map(|account| account.doc.id).filter(|_| counts) {
+        tell(app, &mut changes, &mut entry.doc, account, left, line);
+        fillers.pop();
         if tries.doc.spent(now) {
             let details = json!({ "wrong": tries.doc.wrong, "place": entry.doc.place, "alert": true });
             let about = About { relying_party: Some(entry.doc.relying_party.name.clone()), details, device: None };
             history::add(&mut changes, app, account, "offline_paused", about);
-            written += 1;
+            fillers.pop();
         }
     }
-    for number in written..WRITES {
-        let filler = Filler { shard: entry.doc.id.0[0], number, at: now };
-        let known = docs::get::<Filler>(&*app.store, &filler.id()).await?;
-        changes.update(&Entry { doc: filler, version: known.and_then(|known| known.version) });
+    for filler in &fillers {
+        changes.update(filler);
     }
     changes.update(&entry).update(&tries);
     changes.commit(&*app.store).await?;
@@ -230,36 +228,43 @@ async fn wrong(app: &App, wrong: Wrong) -> Result<(), ApiError> {
     Err(ApiError::tries(Code::OfflineCodeWrong, left))
 }
 
+/// The line of history of a transaction's earlier wrong codes. Looked for where there is none, too.
+async fn told_line(app: &App, transaction: &Transaction) -> Result<Option<Entry<HistoryLine>>, ApiError> {
+    let line = transaction.offline.as_ref().and_then(|offline| offline.line);
+    docs::get::<HistoryLine>(&*app.store, &line.unwrap_or(transaction.id).0).await
+}
+
+/// What is written instead of a known person's lines of history.
+async fn fillers(app: &App, shard: u8, at: i64) -> Result<Vec<Entry<Filler>>, ApiError> {
+    let mut fillers = Vec::new();
+    for number in 0..WRITES {
+        let filler = Filler { shard, number, at };
+        let known = docs::get::<Filler>(&*app.store, &filler.id()).await?;
+        fillers.push(Entry { doc: filler, version: known.and_then(|known| known.version) });
+    }
+    Ok(fillers)
+}
+
 /// One line of history for all wrong codes of a transaction.
-async fn tell(
+fn tell(
     app: &App,
     changes: &mut Changes,
     transaction: &mut Transaction,
     account: Id,
     left: u32,
-) -> Result<(), ApiError> {
+    known: Option<Entry<HistoryLine>>,
+) {
     let details = json!({ "tries_left": left, "place": transaction.place });
-    let line = transaction.offline.as_ref().and_then(|offline| offline.line);
-    let known = match line {
-        Some(line) => docs::get::<HistoryLine>(&*app.store, &line.0).await?,
-        None => None,
-    };
     if let Some(mut line) = known {
         line.doc.details = details;
         changes.update(&line);
-        return Ok(());
+        return;
     }
     let about = About { device: None, relying_party: Some(transaction.relying_party.name.clone()), details };
     let line = history::add_named(changes, app, account, "offline_wrong", about);
     if let Some(offline) = &mut transaction.offline {
         offline.line = Some(line);
     }
-    Ok(())
-}
-
-/// Whom an unknown user id's wrong codes count for: one of 256 accounts that do not exist.
-fn nobody(app: &App, transaction: &Id) -> Id {
-    id_of(&crypto::hmac_sha256(&app.keys.pairwise.0, &[b"godkend/1/offline-nobody", &transaction.0[..1]]))
 }
 
 async fn approve(
@@ -295,14 +300,6 @@ async fn approve(
     Ok(())
 }
 
-/// What a code was found to be.
-struct Found {
-    /// The active phone whose code it is.
-    device: Option<Entry<Device>>,
-    /// The account has an active phone that makes such codes.
-    offline_key: bool,
-}
-
 /// Looks for the phone whose code it is. `named` may be an account that does not exist: the work is the same.
 async fn find(
     app: &App,
@@ -310,7 +307,7 @@ async fn find(
     account: Option<&Entry<Account>>,
     offline: &OfflineState,
     typed: &str,
-) -> Result<Found, ApiError> {
+) -> Result<Option<Entry<Device>>, ApiError> {
     let received = app.keys.open_own::<OfflineChallenge>(&offline.challenge.0).map_err(|_| Code::Internal)?;
     let hash = challenge_hash(received.payload());
     let is_typed = |public: &PublicKey| {
@@ -319,7 +316,7 @@ async fn find(
             crypto::same(format::code(&format::key(&agreed, &hash), &hash).as_bytes(), typed.as_bytes())
         })
     };
-    let mut found = Found { device: None, offline_key: false };
+    let mut found = None;
     let mut compared = 0;
     for device in all_of::<Device>(app, named).await? {
         // In a new epoch the PIN comes first, and a code is no PIN.
@@ -329,16 +326,15 @@ async fn find(
         }
         let Some(key) = request::key(&device.doc, KeyPurpose::Offline) else { continue };
         compared += 1;
-        found.offline_key = true;
         if is_typed(&key) {
-            found.device = Some(device);
+            found = Some(device);
         }
     }
     for _ in compared..MOST_DEVICES {
         std::hint::black_box(is_typed(&received.claimed().ephemeral));
     }
     if account.is_none_or(|account| account.doc.blocked) {
-        found.device = None;
+        found = None;
     }
     Ok(found)
 }

@@ -9,7 +9,7 @@ use godkend_protocol::types::{Action, Binding, Level, Payment};
 use serde::{Deserialize, Serialize};
 
 use super::browser::{self, BrowserCookie};
-use super::number;
+use super::{number, seal};
 use crate::app::App;
 use crate::audit::AuditEntry;
 use crate::docs::{self, Changes, retry};
@@ -238,7 +238,7 @@ async fn from_browser(
 fn fresh(app: &App, new: &NewTransaction, page: bool) -> Transaction {
     let (now, mut rng) = (app.now(), app.rng());
     let name = |text: &String| text::tame(text, text::MAX_NAME);
-    Transaction {
+    let mut transaction = Transaction {
         id: random(&mut rng),
         created: now,
         expires: now.saturating_add(lifetime(app)),
@@ -248,6 +248,7 @@ fn fresh(app: &App, new: &NewTransaction, page: bool) -> Transaction {
         payment: new.payment.clone(),
         operation: None,
         level: new.level,
+        seal: None,
         browser_session: new.browser_session,
         place: new.place.as_ref().map(name),
         browser: new.browser.as_ref().map(name),
@@ -259,12 +260,15 @@ fn fresh(app: &App, new: &NewTransaction, page: bool) -> Transaction {
         returned: false,
         number: None,
         addressed: None,
+        nobody: None,
         taken: None,
         offline: None,
         outcome: None,
         collected: false,
         oidc: None,
-    }
+    };
+    transaction.seal = Some(seal::of(app, &transaction));
+    transaction
 }
 
 /// Adds the records that find an addressed transaction. `account` may be one that does not exist.
@@ -278,7 +282,8 @@ pub(super) fn put_open(changes: &mut Changes, transaction: &Transaction, account
 
 /// Removes the records that find a transaction.
 pub(super) async fn drop_open(app: &App, changes: &mut Changes, transaction: &Transaction) -> Result<(), ApiError> {
-    let Some(account) = transaction.addressed.as_ref().and_then(|addressed| addressed.account) else { return Ok(()) };
+    let addressed = transaction.addressed.as_ref().and_then(|addressed| addressed.account);
+    let Some(account) = addressed.or(transaction.nobody) else { return Ok(()) };
     for locked in [false, true] {
         if let Some(open) = docs::get::<Open>(&*app.store, &Open::key(&account, locked, &transaction.id)).await? {
             changes.delete(&open);
@@ -310,9 +315,10 @@ pub(super) async fn close(
     Ok(())
 }
 
-/// Whether a transaction has reached a person. Of others the log holds nothing: strangers begin and end them at will.
+/// Whether a transaction has reached a person, or would have if its user id were somebody's: every phone sees the log's
+/// size, which must not tell the one from the other. Of pages that name nobody the log holds nothing.
 fn concerns_somebody(transaction: &Transaction) -> bool {
-    transaction.taken.is_some() || transaction.addressed.as_ref().is_some_and(|addressed| addressed.account.is_some())
+    transaction.taken.is_some() || transaction.addressed.is_some()
 }
 
 /// Reads a transaction.
@@ -399,7 +405,7 @@ mod tests {
         let mut request = super::super::testing::transaction();
         assert!(!concerns_somebody(&request));
         request.addressed = Some(Addressed { account: None, by: AddressedBy::UserId });
-        assert!(!concerns_somebody(&request));
+        assert!(concerns_somebody(&request), "as for a known one");
         request.addressed = Some(Addressed { account: Some(Fixed([3; 16])), by: AddressedBy::UserId });
         assert!(concerns_somebody(&request));
         request.addressed = None;
