@@ -1,1 +1,239 @@
-//! Strangers who know every public identifier, and what they cannot do with it.
+//! Unknown people look like known ones: in what is answered, in the work that it costs, in what phones see of the log.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Instant;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use godkend_tests::browser::Answered;
+use godkend_tests::world::CLIENT_SECRET;
+use godkend_tests::{Ask, Browser, World};
+
+/// The steps of one visit, each with what came back and what it cost.
+type Visit = Vec<(&'static str, Answered, BTreeMap<String, u64>)>;
+
+/// What a request costs the store, from the metrics: statements, writes, commits, entries of the log.
+async fn work(world: &World) -> BTreeMap<String, u64> {
+    let text = world.metrics().await;
+    let counts = text.lines().filter(|line| line.starts_with("godkend_store_") && !line.contains("\"scan\""));
+    counts.map(|line| line.rsplit_once(' ').unwrap()).map(|(name, n)| (name.to_owned(), n.parse().unwrap())).collect()
+}
+
+/// Every door that takes a user id, through one address.
+#[allow(unused_assignments, reason = "what a step cost is counted from the one before it, also where none follows")]
+async fn visit(world: &World, address: Ipv4Addr, user_id: &str) -> Visit {
+    let mut steps: Visit = Vec::new();
+    let mut before = work(world).await;
+    macro_rules! note {
+        ($what:expr, $answer:expr) => {{
+            let answer: Answered = $answer;
+            let after = work(world).await;
+            let cost = after.iter().map(|(name, n)| (name.clone(), n - before.get(name).unwrap_or(&0))).collect();
+            steps.push(($what, answer, cost));
+            before = after;
+        }};
+    }
+    let new = async || {
+        let mut browser = Browser::at(world, Some(address.into()));
+        browser.open(world, &Ask::login()).await;
+        browser
+    };
+    let id = |user_id: &str| Some(json!({ "user_id": user_id }));
+    let mut first = new().await;
+    before = work(world).await;
+    for (what, path, body) in [
+        ("types the user id", "user-id", id(user_id)),
+        ("types it again", "user-id", id(&user_id.to_uppercase())),
+        ("types another", "user-id", id("somebody-else-entirely")),
+        ("asks for an offline code", "offline", id(user_id)),
+        ("types a wrong code", "offline-code", Some(json!({ "code": "00000000" }))),
+        ("types a second one", "offline-code", Some(json!({ "code": "11111111" }))),
+    ] {
+        first.ask(Method::POST, path, body).await;
+        note!(what, first.last.clone());
+    }
+    first.state().await;
+    note!("looks at the state", first.last.clone());
+    let page = format!("/login/{}", first.login());
+    first.get(&page).await;
+    note!("reloads the page", first.last.clone());
+    let mut second = new().await;
+    before = work(world).await;
+    second.ask(Method::POST, "user-id", id(user_id)).await;
+    note!("types it in a second page", second.last.clone());
+    first.ask(Method::POST, "cancel", Some(json!({}))).await;
+    note!("gives up", first.last.clone());
+    first.get(&format!("{page}/finish")).await;
+    note!("goes back to the bank", first.last.clone());
+
+    // All tries of an offline code.
+    second.ask(Method::POST, "offline", id(user_id)).await;
+    note!("begins with the offline code", second.last.clone());
+    for _ in 0..4 {
+        second.ask(Method::POST, "offline-code", Some(json!({ "code": "22222222" }))).await;
+        note!("types a wrong code to the end", second.last.clone());
+    }
+    let mut third = new().await;
+    before = work(world).await;
+    third.ask(Method::POST, "user-id", id(user_id)).await;
+    note!("is made to wait", third.last.clone());
+
+    // The back channel, and a request that names the person.
+    let http = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).no_proxy().build().unwrap();
+    let post = |path: &str, form: Vec<(&'static str, String)>| {
+        let secret = url::form_urlencoded::byte_serialize(CLIENT_SECRET.as_bytes()).collect::<String>();
+        http.post(format!("{}/{path}", world.url)).basic_auth("netbank", Some(secret)).form(&form).send()
+    };
+    let ask: Vec<_> = Ask::login().parameters();
+    let named = |ask: Vec<(&'static str, String)>| [ask, vec![("login_hint", user_id.to_owned())]].concat();
+    note!("pushes a login_hint", Answered::of(post("par", named(ask.clone())).await.unwrap()).await);
+    let back = ask.into_iter().filter(|(name, _)| ["scope", "acr_values", "idp_params"].contains(name));
+    let back: Vec<_> = named(back.collect());
+    let begun = Answered::of(post("ciba", back.clone()).await.unwrap()).await;
+    let request = serde_json::from_str::<Value>(&begun.body).unwrap();
+    note!("begins without a browser", begun);
+    note!("begins so again", Answered::of(post("ciba", back).await.unwrap()).await);
+    let poll = vec![
+        ("grant_type", "urn:openid:params:grant-type:ciba".to_owned()),
+        ("auth_req_id", request["auth_req_id"].as_str().unwrap_or_default().to_owned()),
+    ];
+    note!("polls", Answered::of(post("token", poll).await.unwrap()).await);
+    steps
+}
+
+/// An answer with every text as long as it was, and every number as many digits; a picture only as one.
+fn shape(answer: &Answered) -> (Answered, String) {
+    fn blur(value: &mut Value) {
+        match value {
+            Value::String(text) if text.starts_with("<svg") => *text = "a picture".to_owned(),
+            Value::String(text) if !["error", "throttled"].contains(&text.as_str()) && !text.contains(' ') => {
+                *text = "x".repeat(text.len());
+            }
+            Value::Number(number) => *value = json!("9".repeat(number.to_string().len())),
+            Value::Array(all) => all.iter_mut().for_each(blur),
+            Value::Object(all) => all.values_mut().for_each(blur),
+            _ => {}
+        }
+    }
+    let mut answer = answer.clone();
+    let body = match serde_json::from_str::<Value>(&answer.body) {
+        Ok(mut value) => {
+            blur(&mut value);
+            value.to_string()
+        }
+        Err(_) => answer.body.len().to_string(),
+    };
+    if answer.body.contains("<svg") {
+        answer.headers.remove("content-length");
+    }
+    if let Some(location) = answer.headers.get_mut("location") {
+        *location = location.iter().map(|to| to.len().to_string()).collect();
+    }
+    answer.body = String::new();
+    (answer, body)
+}
+
+#[tokio::test]
+async fn a33_an_unknown_user_cannot_be_told_from_a_known_one_in_bytes_or_work() {
+    let world = World::with(|_| {}, short_polls).await;
+    let (_, phone) = world.person("known-with-phone").await;
+    phone.biometrics_on().await.unwrap();
+    let (_, plain) = world.person("known-with-a-pin").await;
+    world.citizen("known-with-none-").await;
+    let (blocked, _) = world.person("known-and-blockd").await;
+    world.desk(Method::POST, &format!("citizens/{}/block", blocked.id), Some(json!({ "by": "test desk" }))).await;
+    // As long as each other, so that a page that repeats one is as long.
+    let people = ["nobody-at-all-01", "known-with-phone", "known-with-a-pin", "known-with-none-", "known-and-blockd"];
+
+    world.next_day().await;
+    let mut address = 0;
+    let mut least: BTreeMap<&str, Visit> = BTreeMap::new();
+    for _ in 0..2 {
+        for user_id in people {
+            address += 1;
+            let visit = visit(&world, Ipv4Addr::new(127, 0, 33, address), user_id).await;
+            // What the server does by itself meanwhile is counted too: the least of two visits has none of it.
+            match least.get_mut(user_id) {
+                None => drop(least.insert(user_id, visit)),
+                Some(known) => {
+                    for (old, new) in known.iter_mut().zip(visit) {
+                        for (name, count) in &mut old.2 {
+                            *count = (*count).min(new.2[name]);
+                        }
+                    }
+                }
+            }
+            world.next_day().await;
+        }
+    }
+    let nobody = &least["nobody-at-all-01"];
+    for user_id in &people[1..] {
+        for ((what, answer, cost), (_, other, others)) in nobody.iter().zip(&least[user_id]) {
+            assert_eq!(shape(answer), shape(other), "{user_id} {what}");
+            assert_eq!(cost, others, "the work, when {user_id} {what}");
+        }
+    }
+    // The comparison is worth something: doors were open, and work was done.
+    let statuses: Vec<_> = nobody.iter().map(|(what, answer, _)| (*what, answer.status)).collect();
+    assert!(statuses.iter().filter(|(_, status)| *status == 200).count() >= 8, "{statuses:?}");
+    let log: u64 = nobody.iter().map(|(.., cost)| cost["godkend_store_changes_total{operation=\"log_entry\"}"]).sum();
+    assert!(log >= 6, "the log grows for nobody as it does for somebody");
+    // Nobody was harmed: the known ones sign in, with all tries.
+    for phone in [phone, plain] {
+        let mut browser = world.login_page(&Ask::login()).await;
+        let view = phone.scan(&browser.qr().await).await.unwrap();
+        assert_eq!(view.pin.as_ref().unwrap().tries_left, 3);
+        phone.approve(&view, godkend_tests::phone::PIN).await.unwrap();
+        browser.signed_in().await;
+    }
+}
+
+fn short_polls(text: &mut String) {
+    *text = text.replace("long_poll_seconds = 25", "long_poll_seconds = 1");
+}
+
+/// Prints how long the doors take, for known and unknown people in turn. Nothing depends on it: what a machine measures
+/// is not what a test may assert, and the work above is counted.
+#[tokio::test]
+async fn a33_how_long_the_doors_take_is_printed_for_known_and_unknown_people() {
+    let rounds: usize = std::env::var("GODKEND_TEST_TIMING_ROUNDS").map_or(12, |text| text.parse().unwrap());
+    let world = World::new().await;
+    let (_, phone) = world.person("known-with-phone").await;
+    phone.biometrics_on().await.unwrap();
+    let mut times: BTreeMap<(&str, &str), Vec<u128>> = BTreeMap::new();
+    for round in 0..rounds {
+        let mut people = ["known-with-phone", "nobody-at-all-01"];
+        people.rotate_left(round % 2);
+        for user_id in people {
+            let mut browser = world.login_page(&Ask::login()).await;
+            for (door, body) in [
+                ("user-id", json!({ "user_id": user_id })),
+                ("offline", json!({ "user_id": user_id })),
+                ("offline-code", json!({ "code": "00000000" })),
+                ("cancel", json!({})),
+            ] {
+                let begun = Instant::now();
+                let (status, reply) = browser.ask(Method::POST, door, Some(body)).await;
+                let took = begun.elapsed().as_micros();
+                assert!([200, 403].contains(&status), "{door}: {reply}");
+                times.entry((door, user_id)).or_default().push(took);
+            }
+        }
+        if round % 9 == 8 {
+            world.advance(86_400).await;
+        }
+    }
+    for ((door, user_id), mut all) in times {
+        all.sort_unstable();
+        let at = |part: usize| all[all.len() * part / 4];
+        println!(
+            "a33 {door:<13}{user_id}: median {:>6} us, middle half {} to {}, of {}",
+            at(2),
+            at(1),
+            at(3),
+            all.len()
+        );
+    }
+}

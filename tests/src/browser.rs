@@ -17,6 +17,32 @@ pub struct Browser {
     pub cookies: BTreeMap<String, String>,
     login: String,
     bank: Option<Bank>,
+    /// The last answer, as it came.
+    pub last: Answered,
+}
+
+/// An answer as it came over the wire, but for what every answer has of its own: its time, its name and its cookies'
+/// values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answered {
+    pub status: u16,
+    pub headers: BTreeMap<String, Vec<String>>,
+    pub body: String,
+}
+
+impl Answered {
+    pub async fn of(response: reqwest::Response) -> Self {
+        let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, value) in response.headers() {
+            let value = match name.as_str() {
+                "date" | "x-request-id" => String::new(),
+                "set-cookie" => value.to_str().unwrap().split_once(';').unwrap().1.to_owned(),
+                _ => value.to_str().unwrap().to_owned(),
+            };
+            headers.entry(name.to_string()).or_default().push(value);
+        }
+        Self { status: response.status().as_u16(), headers, body: response.text().await.unwrap() }
+    }
 }
 
 impl Browser {
@@ -34,7 +60,14 @@ impl Browser {
             .no_proxy()
             .build()
             .unwrap();
-        Self { http, url: world.url.clone(), cookies: BTreeMap::new(), login: String::new(), bank: None }
+        Self {
+            http,
+            url: world.url.clone(),
+            cookies: BTreeMap::new(),
+            login: String::new(),
+            bank: None,
+            last: Answered::default(),
+        }
     }
 
     async fn send(&mut self, method: Method, url: &str, body: Option<Value>) -> (StatusCode, Option<String>, String) {
@@ -55,7 +88,9 @@ impl Browser {
             }
         }
         let location = response.headers().get(LOCATION).map(|to| to.to_str().unwrap().to_owned());
-        (response.status(), location, response.text().await.unwrap())
+        let status = response.status();
+        self.last = Answered::of(response).await;
+        (status, location, self.last.body.clone())
     }
 
     /// Goes from the bank to the login page.

@@ -127,19 +127,25 @@ impl World {
         self.start().await;
     }
 
+    /// The desk's bearer token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Where the desk's interface is.
+    pub fn desk_url(&self) -> String {
+        match self.running.as_ref().and_then(|running| running.admin_addr) {
+            Some(address) => format!("https://localhost:{}", address.port()),
+            None => self.url.clone(),
+        }
+    }
+
     /// The evidence of a transaction, as a desk exports it.
     pub async fn evidence(&self, transaction: &str) -> Vec<u8> {
-        let url = format!("{}/admin/v1/evidence/{transaction}", self.url);
-        // For a second after the decision the log may not have it yet, which the desk is told.
-        for _ in 0..100 {
-            let response = self.http.get(&url).bearer_auth(&self.token).send().await.unwrap();
-            match response.status().as_u16() {
-                200 => return response.bytes().await.unwrap().to_vec(),
-                503 => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
-                other => panic!("{other}"),
-            }
-        }
-        panic!("the log never has it");
+        let url = format!("{}/admin/v1/evidence/{transaction}", self.desk_url());
+        let response = self.http.get(url).bearer_auth(&self.token).send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        response.bytes().await.unwrap().to_vec()
     }
 
     /// The metrics, as Prometheus reads them.
@@ -157,7 +163,8 @@ impl World {
 
     /// One request to the desk's interface.
     pub async fn desk(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let mut request = self.http.request(method, format!("{}/admin/v1/{path}", self.url)).bearer_auth(&self.token);
+        let mut request =
+            self.http.request(method, format!("{}/admin/v1/{path}", self.desk_url())).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -213,6 +220,12 @@ impl World {
     /// Moves the server's clock.
     pub async fn advance(&self, seconds: i64) {
         self.desk_ok(Method::POST, "clock", Some(json!({ "advance_seconds": seconds }))).await;
+    }
+
+    /// Moves the server's clock to the beginning of its next day (UTC), so that no story runs over the end of one.
+    pub async fn next_day(&self) {
+        let (_, clock) = self.desk(Method::GET, "clock", None).await;
+        self.advance(86_400 - clock["now"].as_i64().unwrap().rem_euclid(86_400)).await;
     }
 
     /// What the server's history of a person says, newest last.
