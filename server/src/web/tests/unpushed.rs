@@ -130,6 +130,7 @@ async fn a_wait_ends_when_the_return_is_needed() {
         tokio::time::sleep(core::time::Duration::from_millis(200)).await;
         entry.doc.outcome = Some(Outcome {
             factor: Factor::Pin,
+            at: app.now(),
             ..crate::approval::testing::outcome(Decision::Approve, Binding::SameDevice)
         });
         let mut changes = Changes::new();
