@@ -1,5 +1,8 @@
 //! Making a file, on the server that holds the transaction and the log.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use godkend_evidence::{EvidenceFile, Leaf, VERSION};
 use godkend_protocol::bytes::{Blob, Fixed, Id};
 use godkend_protocol::cbor;
@@ -17,12 +20,17 @@ use crate::error::ApiError;
 use crate::log::{Log, LogError};
 use crate::records::{Device, Outcome, Transaction};
 
+/// How often a decision is looked for that is not in the log yet.
+const ATTEMPTS: u32 = 3;
+/// How long a new checkpoint is waited for between two of them.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Exports the evidence of a transaction's decision; where no key of a phone signed it (refused unopened, offline), a
 /// statement of what stands in the log.
 ///
 /// # Errors
 /// [`Code::NotFound`] for a transaction without a decision (unknown, undecided, or older than it is kept);
-/// [`Code::Unavailable`] while its entry is not in the log yet.
+/// [`Code::Unavailable`] where its entry does not come into the log within some seconds.
 pub async fn export(app: &App, id: &Id) -> Result<Vec<u8>, ApiError> {
     let transaction = docs::get::<Transaction>(&*app.store, &id.0).await?.ok_or(Code::NotFound)?.doc;
     let outcome = transaction.outcome.ok_or(Code::NotFound)?;
@@ -33,18 +41,28 @@ pub async fn export(app: &App, id: &Id) -> Result<Vec<u8>, ApiError> {
     let hints = hints(&outcome, device.as_ref());
     let request = outcome.evidence.map(|(_, request)| request);
     let earlier = earlier_key_sets(app).await;
-    let (log, transaction) = (app.log.log().clone(), *id);
-    let own = (app.keys.key_set.clone(), app.keys.environment.clone());
-    let packed = tokio::task::spawn_blocking(move || {
-        let mut sets = vec![own.0];
-        sets.extend(earlier);
-        pack(&log, &sets, &own.1, &transaction, request.as_ref(), &hints)
-    });
-    let packed = packed.await.map_err(|_| Code::Internal)?.map_err(|error| {
-        tracing::error!(%error, "the log cannot be read");
-        ApiError::from(Code::Internal)
-    })?;
-    packed.ok_or_else(|| ApiError::wait(Code::Unavailable, 1))
+    let mut sets = vec![app.keys.key_set.clone()];
+    sets.extend(earlier);
+    let packing = Arc::new((app.log.log().clone(), sets, app.keys.environment.clone(), *id, request, hints));
+    let mut news = packing.0.subscribe();
+    for _ in 0..ATTEMPTS {
+        news.mark_unchanged();
+        let own = packing.clone();
+        let packed = tokio::task::spawn_blocking(move || {
+            let (log, sets, environment, transaction, request, hints) = &*own;
+            pack(log, sets, environment, transaction, request.as_ref(), hints)
+        });
+        let packed = packed.await.map_err(|_| Code::Internal)?.map_err(|error| {
+            tracing::error!(%error, "the log cannot be read");
+            ApiError::from(Code::Internal)
+        })?;
+        if let Some(file) = packed {
+            return Ok(file);
+        }
+        // A decision of just now is on its way into the log.
+        let _ = tokio::time::timeout(PATIENCE, news.changed()).await;
+    }
+    Err(ApiError::wait(Code::Unavailable, 1))
 }
 
 fn hints(outcome: &Outcome, device: Option<&Device>) -> Hints {
