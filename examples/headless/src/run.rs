@@ -40,6 +40,10 @@ pub(crate) async fn run(cli: Cli, out: Output) -> Result<Exit, Problem> {
             let Serve { test, hybrid, listen, attached, floor, prepare } = serve;
             let options = embedded::Options { test, hybrid, listen, unlimited: attached };
             let until = if attached { serve::Until::Attached } else { serve::Until::Signal };
+            if attached {
+                // As the server's own program does: a log that is not written would not be measured.
+                godkend_server::ops::logging::start("info").map_err(|e| Problem::Embedded(e.to_string()))?;
+            }
             if floor {
                 serve::floor(&home()?.server(), &options, &out).await
             } else {

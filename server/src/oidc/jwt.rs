@@ -19,6 +19,7 @@ use crate::ops::secrets::P256Key;
 /// # Errors
 /// The library's, if the claims do not serialise or the system's random source fails.
 pub fn sign<T: Serialize>(key: &P256Key, kid: &str, claims: &T) -> Result<String> {
+    install();
     let mut header = Header::new(Algorithm::ES256);
     header.kid = Some(kid.to_owned());
     let part = |json: Vec<u8>| URL_SAFE_NO_PAD.encode(json);

@@ -61,13 +61,20 @@ impl Process {
         let own = std::env::current_exe().map_err(failed)?;
         let mut command = Command::new(program.unwrap_or(&own));
         command.args(["serve", "--test", "--json", "--listen", "127.0.0.1:0", "--attached", "--dir"]).arg(directory);
+        // Its log goes nowhere; how far a preparation has come is for whoever watches.
+        let log = if matches!(kind, Kind::Preparing(_)) { Stdio::inherit() } else { Stdio::null() };
         match kind {
             Kind::Plain => {}
             Kind::Floor => drop(command.arg("--floor")),
             Kind::Preparing(count) => drop(command.args(["--prepare", &count.to_string()])),
         }
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().map_err(failed)?;
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
         let ended = || Problem::Embedded("the server's process ended".to_owned());
         let out = child.stdout.take().ok_or_else(ended)?;
         let line = BufReader::new(out).lines().next_line().await.map_err(failed)?.ok_or_else(ended)?;
