@@ -240,6 +240,12 @@ impl Writer {
         }
         for ((kind, id), record) in &pending.records {
             match record {
+                // Neither index changes, so no page of theirs is written.
+                Some(record) if self.is_in_place(record) => execute(
+                    connection,
+                    "UPDATE records SET version = ?, body = ? WHERE kind = ? AND id = ?",
+                    params![signed(record.version), record.body, kind.0, id],
+                )?,
                 Some(record) => execute(
                     connection,
                     "INSERT INTO records (kind, id, version, owner, expires, body) VALUES (?, ?, ?, ?, ?, ?) \
@@ -256,6 +262,12 @@ impl Writer {
             execute(connection, sql, params![signed(*sequence), instance, entry])?;
         }
         Ok(())
+    }
+
+    /// Whether the record is known to be there with the same owner and expiry.
+    fn is_in_place(&self, record: &Record) -> bool {
+        let before = self.cache.get(record.kind, &record.id).flatten();
+        before.is_some_and(|before| before.owner == record.owner && before.expires == record.expires)
     }
 
     /// The versions of all records that the group has a condition on; those that are missing do not exist.

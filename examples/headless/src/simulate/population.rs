@@ -5,8 +5,10 @@
 //! their keys are the same random point.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use godkend_protocol::bytes::{Blob, Fixed, Hash32, Id, PublicKey, Secret, random};
+use godkend_protocol::codes::Code;
 use godkend_protocol::crypto;
 use godkend_protocol::messages::device::DeviceState;
 use godkend_protocol::types::{DeviceInfo, KeyPurpose, Level, SecurityLevel, Suite};
@@ -23,7 +25,9 @@ use crate::problem::Problem;
 /// Citizens in one commit: their six documents and five log entries stay within a commit's limits.
 const IN_COMMIT: u32 = 12;
 /// Commits on their way.
-const AT_ONCE: usize = 128;
+const AT_ONCE: usize = 16;
+/// Between two looks at what is slower.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Adds `count` citizens with a device each; `progress` hears how many are there, and the seconds.
 ///
@@ -42,7 +46,13 @@ pub(crate) async fn add(app: &Arc<App>, count: u32, progress: impl Fn(u32, u64))
             tasks.spawn(async move {
                 let mut changes = Changes::new();
                 (first..first + size).for_each(|number| citizen(&app, &mut changes, number, public));
-                changes.commit(&*app.store).await.map_err(|error| Problem::Embedded(error.to_string()))?;
+                // A slow disk is waited for.
+                while let Err(error) = changes.clone().commit(&*app.store).await {
+                    if error.code != Code::Unavailable {
+                        return Err(Problem::Embedded(error.to_string()));
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
                 app.log.wake();
                 Ok(size)
             });
@@ -62,12 +72,12 @@ pub(crate) async fn add(app: &Arc<App>, count: u32, progress: impl Fn(u32, u64))
                 newest > oldest.id.sequence + 200_000
             })
         }) {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
     // Until the log has it all.
     while app.store.outbox_read(0, 1).await.is_ok_and(|waiting| !waiting.is_empty()) {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(PAUSE).await;
     }
     progress(count, watch.elapsed().as_secs());
     Ok(())

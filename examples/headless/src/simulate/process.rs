@@ -54,6 +54,7 @@ impl Process {
     pub(super) async fn start(program: Option<&Path>, directory: &Path, kind: Kind) -> Result<Self, Problem> {
         #[derive(Deserialize)]
         struct Serving {
+            r#type: String,
             metrics: Option<String>,
         }
         let failed = |error: std::io::Error| Problem::Embedded(error.to_string());
@@ -78,7 +79,8 @@ impl Process {
         let ended = || Problem::Embedded("the server's process ended".to_owned());
         let out = child.stdout.take().ok_or_else(ended)?;
         let line = BufReader::new(out).lines().next_line().await.map_err(failed)?.ok_or_else(ended)?;
-        let serving: Serving = serde_json::from_str(&line).map_err(|_| Problem::Embedded(line))?;
+        let serving = serde_json::from_str(&line).ok().filter(|serving: &Serving| serving.r#type == "serving");
+        let Some(serving) = serving else { return Err(Problem::Embedded(line)) };
         let started_ms = watch.elapsed().as_secs_f64() * 1000.0;
         let client = reqwest::Client::builder().no_proxy().build().map_err(|_| ended())?;
         let stdin = child.stdin.take();
