@@ -92,7 +92,9 @@ async fn b40_the_desks_own_listener_is_the_only_door_to_it() {
     // And there is nothing else at the desk's.
     for path in ["phone/v1/keys", "authorize", "block", ".well-known/openid-configuration"] {
         let url = format!("{}/{path}", world.desk_url());
-        assert_eq!(http.get(url).send().await.unwrap().status().as_u16(), 404, "{path}");
+        assert_eq!(http.get(&url).send().await.unwrap().status().as_u16(), 401, "{path}");
+        let with_token = http.get(&url).bearer_auth(world.token()).send().await.unwrap();
+        assert_eq!(with_token.status().as_u16(), 404, "{path}");
     }
     let mut browser = world.login_page(&Ask::login()).await;
     let view = phone.scan(&browser.qr().await).await.unwrap();

@@ -108,8 +108,9 @@ fn shape(answer: &Answered) -> (Answered, String) {
     fn blur(value: &mut Value) {
         match value {
             Value::String(text) if text.starts_with("<svg") => *text = "a picture".to_owned(),
-            Value::String(text) if !["error", "throttled"].contains(&text.as_str()) && !text.contains(' ') => {
-                *text = "x".repeat(text.len());
+            // Sentences and codes are compared as they are; what is drawn at random by its length.
+            Value::String(text) if text.chars().any(|c| c.is_ascii_digit()) => {
+                *text = text.chars().map(|c| if c == ' ' { ' ' } else { 'x' }).collect();
             }
             Value::Number(number) => *value = json!("9".repeat(number.to_string().len())),
             Value::Array(all) => all.iter_mut().for_each(blur),
@@ -123,10 +124,17 @@ fn shape(answer: &Answered) -> (Answered, String) {
             blur(&mut value);
             value.to_string()
         }
-        Err(_) => answer.body.len().to_string(),
+        // A page, without the pictures of its QR code.
+        Err(_) => match answer.body.split_once("data-frames=\"") {
+            Some((before, after)) => (before.len() + after.split_once('"').unwrap().1.len()).to_string(),
+            None => answer.body.len().to_string(),
+        },
     };
-    if answer.body.contains("<svg") {
+    if answer.body.contains("<svg") || answer.body.contains("data-frames=") {
         answer.headers.remove("content-length");
+    }
+    if let Some(seconds) = answer.headers.get_mut("retry-after") {
+        *seconds = seconds.iter().map(|text| "9".repeat(text.len())).collect();
     }
     if let Some(location) = answer.headers.get_mut("location") {
         *location = location.iter().map(|to| to.len().to_string()).collect();
@@ -169,12 +177,19 @@ async fn a33_an_unknown_user_cannot_be_told_from_a_known_one_in_bytes_or_work() 
         }
     }
     let nobody = &least["nobody-at-all-01"];
+    let mut told = Vec::new();
     for user_id in &people[1..] {
         for ((what, answer, cost), (_, other, others)) in nobody.iter().zip(&least[user_id]) {
-            assert_eq!(shape(answer), shape(other), "{user_id} {what}");
-            assert_eq!(cost, others, "the work, when {user_id} {what}");
+            let (nobodys, theirs) = (shape(answer), shape(other));
+            if nobodys != theirs {
+                told.push(format!("{user_id} {what}: {nobodys:?} for nobody, {theirs:?}"));
+            }
+            for (name, count) in cost.iter().filter(|(name, count)| others[*name] != **count) {
+                told.push(format!("{user_id} {what}: {name} {count} for nobody, {}", others[name]));
+            }
         }
     }
+    assert!(told.is_empty(), "{}", told.join("\n"));
     // The comparison is worth something: doors were open, and work was done.
     let statuses: Vec<_> = nobody.iter().map(|(what, answer, _)| (*what, answer.status)).collect();
     assert!(statuses.iter().filter(|(_, status)| *status == 200).count() >= 8, "{statuses:?}");
@@ -190,7 +205,11 @@ async fn a33_an_unknown_user_cannot_be_told_from_a_known_one_in_bytes_or_work() 
     }
 }
 
+/// Polls that end soon, and metrics at any free port.
 fn short_polls(text: &mut String) {
+    let (before, metrics) = text.split_once("[metrics]").unwrap();
+    let metrics = metrics.replacen("listen = \"\"", "listen = \"127.0.0.1:0\"", 1);
+    *text = format!("{before}[metrics]{metrics}");
     *text = text.replace("long_poll_seconds = 25", "long_poll_seconds = 1");
 }
 

@@ -225,7 +225,8 @@ impl World {
     /// Moves the server's clock to the beginning of its next day (UTC), so that no story runs over the end of one.
     pub async fn next_day(&self) {
         let (_, clock) = self.desk(Method::GET, "clock", None).await;
-        self.advance(86_400 - clock["now"].as_i64().unwrap().rem_euclid(86_400)).await;
+        let now = clock["now"].as_i64().unwrap_or_else(|| panic!("no time: {clock}"));
+        self.advance(86_400 - now.rem_euclid(86_400)).await;
     }
 
     /// What the server's history of a person says, newest last.
