@@ -209,6 +209,7 @@ async fn a_witness_who_saw_the_same_log_is_named_and_another_is_not() {
     let file = put(&world, "evidence.cbor", &bytes);
     // The log goes on, and then the witness looks.
     login(&world, &phone, &Ask::login(), None).await;
+    support::settled(&world).await;
     witness.look().await.ends(0);
     let note = path(&witness.file("checkpoint"));
     let words = ["evidence", "verify", &file, "--root", &root(&world), "--witness-key", &witness.key, "--json"];

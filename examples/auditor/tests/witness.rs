@@ -8,6 +8,7 @@ mod support;
 use std::path::Path;
 
 use godkend_server::config::Config;
+use godkend_server::log::LogError;
 use godkend_server::server::{StartError, StartOptions, start_on};
 use godkend_tests::World;
 use support::{Witness, auditor, checkpoint, command, copy, entry, get, path, put_back, root, size};
@@ -23,15 +24,20 @@ async fn log_of(entries: usize) -> World {
 
 /// Starts a stopped world's server as an operator does; what it says against it.
 async fn refusal(world: &World, options: StartOptions) -> Option<String> {
-    let config = Config::load(&world.dir.path().join("godkend.toml"), std::iter::empty()).unwrap();
-    let listener = tokio::net::TcpListener::bind(config.server.listen).await.unwrap();
-    match start_on(config, listener, options).await {
-        Ok(running) => {
-            running.stop().await;
-            None
+    loop {
+        let config = Config::load(&world.dir.path().join("godkend.toml"), std::iter::empty()).unwrap();
+        // Any port: nobody calls, and the world's own may have been given to somebody else while it stood still.
+        let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        match start_on(config, listener, options).await {
+            Ok(running) => {
+                running.stop().await;
+                return None;
+            }
+            // A process that another test starts holds this one's lock from its fork to its exec.
+            Err(StartError::Log(LogError::Locked)) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+            Err(error @ (StartError::Log(_) | StartError::Witness(_))) => return Some(error.to_string()),
+            Err(error) => panic!("{error}"),
         }
-        Err(error @ (StartError::Log(_) | StartError::Witness(_))) => Some(error.to_string()),
-        Err(error) => panic!("{error}"),
     }
 }
 

@@ -114,45 +114,50 @@ pub(crate) async fn entry(world: &World, name: &str) {
 
 /// Database and log, copied while the server is stopped.
 pub(crate) fn copy(world: &World) -> tempfile::TempDir {
-    loop {
-        let copy = tempfile::tempdir().unwrap();
-        let names = state_of(&world.data());
-        // A database that has just been closed may still take its write-ahead log in: then all of it is copied again.
-        if copy_state(&world.data(), copy.path()).is_ok() && state_of(&world.data()) == names {
-            return copy;
+    closed(&world.data());
+    let copy = tempfile::tempdir().unwrap();
+    copy_state(&world.data(), copy.path());
+    copy
+}
+
+/// Waits until a stopped server's database is closed to its last connection, which takes the write-ahead log away.
+fn closed(data: &Path) {
+    for _ in 0..500 {
+        if !state_of(data).iter().any(|name| name.ends_with("-wal")) {
+            return;
         }
+        std::thread::sleep(std::time::Duration::from_millis(10));
     }
+    panic!("the database is still open");
 }
 
 /// An older copy put back: an operator rolls everything back, with all keys in hand.
 pub(crate) fn put_back(world: &World, copy: &tempfile::TempDir) {
+    closed(&world.data());
     for name in state_of(&world.data()) {
         let path = world.data().join(name);
         if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
     }
-    copy_state(copy.path(), &world.data()).unwrap();
+    copy_state(copy.path(), &world.data());
 }
 
 fn state_of(folder: &Path) -> Vec<String> {
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> = names.filter(|name| name == "log" || name.starts_with("godkend.sqlite")).collect();
-    names.sort();
-    names
+    names.filter(|name| name == "log" || name.starts_with("godkend.sqlite")).collect()
 }
 
-fn copy_state(from: &Path, to: &Path) -> std::io::Result<()> {
+fn copy_state(from: &Path, to: &Path) {
     for name in state_of(from) {
         if name != "log" {
-            std::fs::copy(from.join(&name), to.join(&name))?;
+            std::fs::copy(from.join(&name), to.join(&name)).unwrap();
             continue;
         }
-        std::fs::create_dir_all(to.join("log"))?;
-        for file in std::fs::read_dir(from.join("log"))? {
-            let file = file?;
-            std::fs::copy(file.path(), to.join("log").join(file.file_name()))?;
+        std::fs::create_dir_all(to.join("log")).unwrap();
+        for file in std::fs::read_dir(from.join("log")).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), to.join("log").join(file.file_name())).unwrap();
         }
     }
-    Ok(())
 }
 
 /// A witness with its folder.
