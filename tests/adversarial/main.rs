@@ -15,6 +15,7 @@ mod messages;
 mod offline;
 mod phone;
 mod pin;
+mod points;
 mod races;
 mod signatures;
 mod storms;
