@@ -163,6 +163,58 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 /// # Errors
 /// [`StartError`].
 pub async fn start_on(config: Config, listener: TcpListener, options: StartOptions) -> Result<Running, StartError> {
+    let shutdown = Shutdown::new();
+    let assembled = assemble(config, Clock::default(), shutdown.receiver(), options).await?;
+    let Assembled { app, routes, admin, sequencer, tls, metrics } = assembled;
+
+    let config = &app.config;
+    let address = config.server.listen;
+    let addr = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
+    let metrics_listener = bind(config.metrics.listen).await?;
+    let admin_listener = bind(config.admin.listen).await?;
+    let metrics_addr = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    let admin_addr = admin_listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    let (limits, trusted_proxies) = (config.limits.clone(), config.server.trusted_proxies.clone());
+    let (url, root) = (config.server.public_url.clone(), app.keys.root.clone());
+    let (router, admin) = match admin_listener {
+        None => (routes.merge(admin), None),
+        Some(listener) => (routes, Some((listener, admin))),
+    };
+    let stop = shutdown.receiver();
+    let tls = tls.map(|identity| identity.config);
+    let serving = Serving { tls, limits, trusted_proxies, metrics: metrics.clone(), stop };
+    tokio::spawn(counting::run(app.clone(), metrics.clone()));
+    let main = tokio::spawn(run(app.clone(), sequencer, (listener, router), admin, serving, metrics_listener));
+    Ok(Running { addr, url, root, app, metrics, admin_addr, metrics_addr, shutdown, main })
+}
+
+/// A server whose database and log agree, and that nobody serves yet.
+pub struct Assembled {
+    /// Its parts.
+    pub app: Arc<App>,
+    /// For phones, browsers and relying parties.
+    pub routes: Router,
+    /// For desks.
+    pub admin: Router,
+    /// Writes the log; it has to run.
+    pub sequencer: Sequencer,
+    /// What it shows; none where TLS is off.
+    pub tls: Option<tls::TlsIdentity>,
+    /// Its metrics.
+    pub metrics: Metrics,
+}
+
+/// All of a start but listening: for [`start_on`], and for programs that call the routes themselves. Long polls end when
+/// `stop` turns true.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn assemble(
+    config: Config,
+    clock: Clock,
+    stop: tokio::sync::watch::Receiver<bool>,
+    options: StartOptions,
+) -> Result<Assembled, StartError> {
     let findings = config.check();
     for finding in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
         tracing::warn!(setting = finding.setting, "a setting is unwise; run `check`");
@@ -170,7 +222,6 @@ pub async fn start_on(config: Config, listener: TcpListener, options: StartOptio
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(StartError::Config(findings));
     }
-    let clock = Clock::default();
     let now = clock.now_ms().div_euclid(1000);
     let keys = ServerKeys::load(&config, now)?;
     let attestation = Judge::load(&config)?;
@@ -188,16 +239,6 @@ pub async fn start_on(config: Config, listener: TcpListener, options: StartOptio
         return Err(StartError::DatabaseLost { entries: unknown });
     }
     let log = AuditLog::new(log);
-
-    let address = config.server.listen;
-    let addr = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
-    let metrics_listener = bind(config.metrics.listen).await?;
-    let admin_listener = bind(config.admin.listen).await?;
-    let metrics_addr = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok());
-    let admin_addr = admin_listener.as_ref().and_then(|listener| listener.local_addr().ok());
-    let shutdown = Shutdown::new();
-    let (limits, trusted_proxies) = (config.limits.clone(), config.server.trusted_proxies.clone());
-    let (url, root) = (config.server.public_url.clone(), keys.root.clone());
     let app = Arc::new(App {
         config,
         store,
@@ -207,7 +248,7 @@ pub async fn start_on(config: Config, listener: TcpListener, options: StartOptio
         clock,
         wake: Wake::default(),
         throttle: Throttle::default(),
-        stopping: Stopping::new(shutdown.receiver()),
+        stopping: Stopping::new(stop),
         restored_at: AtomicU64::new(0),
     });
     let replayed = crate::replay::run(&app, &entries_ahead).await.map_err(StartError::Replay)?;
@@ -215,17 +256,8 @@ pub async fn start_on(config: Config, listener: TcpListener, options: StartOptio
         tracing::warn!(entries = replayed.entries, "the database was older than the log and was brought up to date");
     }
     let admin = crate::admin::routes(app.clone(), token);
-    let main = main_routes(&app);
-    let (router, admin) = match admin_listener {
-        None => (main.merge(admin), None),
-        Some(listener) => (main, Some((listener, admin))),
-    };
-    let stop = shutdown.receiver();
-    let tls = tls.map(|identity| identity.config);
-    let serving = Serving { tls, limits, trusted_proxies, metrics: metrics.clone(), stop };
-    tokio::spawn(counting::run(app.clone(), metrics.clone()));
-    let main = tokio::spawn(run(app.clone(), sequencer, (listener, router), admin, serving, metrics_listener));
-    Ok(Running { addr, url, root, app, metrics, admin_addr, metrics_addr, shutdown, main })
+    let routes = main_routes(&app);
+    Ok(Assembled { app, routes, admin, sequencer, tls, metrics })
 }
 
 async fn bind(address: Option<SocketAddr>) -> Result<Option<TcpListener>, StartError> {
