@@ -205,7 +205,7 @@ async fn settle(port: &Port) -> Result<Option<Outcome>, Failure> {
     let id = {
         let mut shared = port.shared();
         let id = IdentityId(shared.state.next_identity);
-        shared.state.next_identity += 1;
+        shared.state.next_identity = id.0.checked_add(1).ok_or(Failure::NotSupported)?;
         shared.state.identities.push(Identity {
             id,
             root: pending.root,

@@ -64,7 +64,7 @@ async fn open_poll(port: &Port, identity: IdentityId) -> Result<(Secret<32>, Ver
     let opened: PollOpened = decode_reply(&port.post_as(identity, PollOpen::PATH, message, 0).await?)?;
     let mut shared = port.shared();
     shared.poll_tokens.retain(|(of, ..)| *of != identity);
-    let until = started + u64::from(opened.expires_in) * 1000;
+    let until = started.saturating_add(u64::from(opened.expires_in) * 1000);
     shared.poll_tokens.push((identity, opened.token.clone(), until));
     Ok((opened.token, opened.policy))
 }

@@ -253,7 +253,7 @@ async fn can_agree(port: &Port, identity: IdentityId) -> Result<bool, Failure> {
 fn next_alias(port: &Port, identity: IdentityId, purpose: KeyPurpose) -> Result<Alias, Failure> {
     let mut shared = port.shared();
     let person = shared.state.identity_mut(identity)?;
-    person.generation += 1;
+    person.generation = person.generation.checked_add(1).ok_or(Failure::NotSupported)?;
     let alias = alias(&person.device, purpose, person.generation);
     shared.state.orphans.push(alias.clone());
     Ok(alias)

@@ -43,7 +43,7 @@ pub(crate) async fn prove(
     let (device, exchange) = {
         let mut shared = port.shared();
         let identity = shared.state.identity_mut(identity)?;
-        identity.exchange += 1;
+        identity.exchange = identity.exchange.checked_add(1).ok_or(Failure::NotSupported)?;
         (identity.device, identity.exchange)
     };
     // The number must not come again after a kill; OPAQUE's own state dies with it, and the try with that.

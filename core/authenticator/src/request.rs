@@ -226,7 +226,7 @@ pub(crate) async fn verify(
         new_browser: challenge.new_browser,
         may_remember: challenge.may_remember,
         // The server's time is at least that of the nonce, so the app gives up no later than the server.
-        expires_at_ms: Some(started_ms + lifetime_ms),
+        expires_at_ms: Some(started_ms.saturating_add(lifetime_ms)),
         pin: fetched.pin,
         policy: fetched.policy,
     };

@@ -22,6 +22,11 @@ const CLOCK_GRACE: i64 = 2 * 86_400;
 /// A key set within this time of its end is fetched anew, in seconds.
 const RENEW_BEFORE: i64 = 7 * 86_400;
 
+/// The wall clock, behind by the grace: it may show anything.
+const fn graced(wall: i64) -> i64 {
+    wall.saturating_sub(CLOCK_GRACE)
+}
+
 impl Port {
     pub(crate) fn root(&self, fingerprint: &Hash32) -> Result<Root, Failure> {
         self.config.roots.iter().find(|root| root.fingerprint() == *fingerprint).cloned().ok_or(Failure::UnknownRoot)
@@ -35,7 +40,7 @@ impl Port {
     /// The newest key set that this phone has seen, fetched first if there is none or it ends soon.
     pub(crate) async fn key_set(&self, root: &Root) -> Result<KeySet, Failure> {
         match self.stored_key_set(root) {
-            Some(set) if self.now().wall < set.expires - RENEW_BEFORE => Ok(set),
+            Some(set) if self.now().wall < set.expires.saturating_sub(RENEW_BEFORE) => Ok(set),
             Some(set) => Ok(self.fetch_key_set(root).await.unwrap_or(set)),
             None => self.fetch_key_set(root).await,
         }
@@ -45,7 +50,7 @@ impl Port {
     pub(crate) fn stored_key_set(&self, root: &Root) -> Option<KeySet> {
         let shared = self.shared();
         let trusted = shared.state.trusted.iter().find(|trusted| trusted.root == root.fingerprint())?;
-        SignedKeySet::verify(&trusted.key_set.0, root, trusted.number, shared.now.wall - CLOCK_GRACE).ok()
+        SignedKeySet::verify(&trusted.key_set.0, root, trusted.number, graced(shared.now.wall)).ok()
     }
 
     /// Fetches the key set; an older one than before is refused.
@@ -55,7 +60,7 @@ impl Port {
         let fingerprint = root.fingerprint();
         let set = {
             let mut shared = self.shared();
-            let wall = shared.now.wall - CLOCK_GRACE;
+            let wall = graced(shared.now.wall);
             let known = shared.state.trusted.iter().position(|trusted| trusted.root == fingerprint);
             let least = known.and_then(|place| shared.state.trusted.get(place)).map_or(0, |trusted| trusted.number);
             let set = SignedKeySet::verify(&bytes, root, least, wall).map_err(|error| match error {

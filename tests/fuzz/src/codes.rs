@@ -34,7 +34,10 @@ pub(crate) fn run(data: &[u8]) {
             let (frame, now, validity) = (input.number(), input.number() as i64, input.number() as i64);
             let _ = qr_frame::is_fresh(frame, now, validity);
             let _ = qr_frame::code(&Secret(input.array()), &Fixed(input.array()), frame);
-            let _ = offline_code::code(&offline_code::key(&Secret(input.array()), &Fixed(input.array())), &Fixed(input.array()));
+            let _ = offline_code::code(
+                &offline_code::key(&Secret(input.array()), &Fixed(input.array())),
+                &Fixed(input.array()),
+            );
         }
         _ => {
             let number = digits::random_number(&mut Stream::new(&input.byte().to_string()));

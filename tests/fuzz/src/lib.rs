@@ -11,11 +11,20 @@
     reason = "a target tells of a broken promise by a panic"
 )]
 
+mod attestation;
+mod client;
 mod codes;
+mod der;
+mod handset;
+mod host;
 mod input;
 mod messages;
+mod model;
 mod mutate;
+mod phone;
 mod proofs;
+mod server;
+mod server_input;
 #[allow(dead_code, unreachable_pub, reason = "the protocol's own test library, shared as files")]
 mod shared;
 
@@ -27,6 +36,11 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("messages", messages::run),
     ("proofs", proofs::run),
     ("codes", codes::run),
+    ("attestation", attestation::run),
+    ("server_input", server_input::run),
+    ("client", client::run),
+    ("phone", phone::run),
+    ("server", server::run),
 ];
 
 /// The target of a name.

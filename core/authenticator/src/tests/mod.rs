@@ -1,5 +1,6 @@
 //! The machine driven by hand, against a server in the protocol's own words.
 
+mod edges;
 mod flow;
 mod requests;
 mod secrets;
