@@ -233,9 +233,16 @@ async fn approve(host: &Host, phone: &mut Handset) -> Vec<u8> {
     let Ok(Outcome::Request(view)) = shown else { panic!("{shown:?}") };
     let with = godkend_core::Approval::Pin(Pin::new(PIN).unwrap());
     drive(host, phone, Command::Approve { request: view.id, with, remember_browser: false }).await.unwrap();
-    let answer = host.desk(Method::GET, &format!("evidence/{}", view.transaction.to_base64()), Value::Null).await;
-    assert_eq!(answer.status, 200, "{}", answer.json());
-    answer.body
+    let path = format!("evidence/{}", view.transaction.to_base64());
+    // The log takes a decision in within the second.
+    for _ in 0..200 {
+        let answer = host.desk(Method::GET, &path, Value::Null).await;
+        if answer.status == 200 {
+            return answer.body;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("no evidence");
 }
 
 /// How `netbank` shows its secret (RFC 6749, section 2.3.1).

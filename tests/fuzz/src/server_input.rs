@@ -70,7 +70,7 @@ pub(crate) fn run(data: &[u8]) {
             let text = input.text();
             let _ = challenge_of(&text);
             if let Ok(user_id) = request::user_id(&text) {
-                assert!((5..=48).contains(&user_id.len()));
+                assert!((5..=48).contains(&user_id.chars().count()));
             }
         }
     }
@@ -211,7 +211,7 @@ fn parameters(input: &mut Input<'_>) {
     }
     if let Ok((ask, user_id)) = request::backchannel(&params, party) {
         shown(&ask);
-        assert!((5..=48).contains(&user_id.len()));
+        assert!((5..=48).contains(&user_id.chars().count()));
     }
 }
 
