@@ -30,9 +30,9 @@ pub mod repeatable {
 
     static COUNT: AtomicU64 = AtomicU64::new(0);
 
-    /// Begins anew.
-    pub fn reset() {
-        COUNT.store(0, Ordering::SeqCst);
+    /// Goes on at a count: another one, another sequence.
+    pub fn go_on_at(count: u64) {
+        COUNT.store(count, Ordering::SeqCst);
     }
 
     pub(super) struct Repeatable;
