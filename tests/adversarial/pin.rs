@@ -1,1 +1,4 @@
-//! The PIN: tries, proofs, dumps.
+//! The PIN: its tries, what a thief can test without them, and what is left of it after a kill.
+
+mod hand;
+mod tries;
