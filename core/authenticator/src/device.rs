@@ -126,17 +126,24 @@ pub(crate) async fn block_code_noted(port: &Port, identity: IdentityId) -> Resul
     Ok(Outcome::Done)
 }
 
-/// Takes an identity off this phone. One that is in use is removed at the server first ([`manage::remove_device`]).
+/// Takes an identity off this phone. One that is in use is removed at the server first ([`manage::remove_device`]);
+/// one whose key is gone, as after a restored backup, can ask the server for nothing any more and goes at once.
 pub(crate) async fn forget(port: &Port, identity: IdentityId) -> Result<Outcome, Failure> {
     let _busy = port.lock(Some(identity))?;
+    let (in_use, device) = {
+        let shared = port.shared();
+        let person = shared.state.identity(identity)?;
+        let standing = person.standing();
+        (matches!(standing, IdentityStanding::Active | IdentityStanding::ResettingPin(_)), person.device)
+    };
+    // The signature is thrown away: it only shows that the key is there.
+    if in_use && can_sign(port, identity, device).await? {
+        return Err(Failure::NotNow);
+    }
     {
         let mut shared = port.shared();
         let shared = &mut *shared;
         let person = shared.state.identity(identity)?;
-        let in_use = matches!(person.standing(), IdentityStanding::Active | IdentityStanding::ResettingPin(_));
-        if in_use {
-            return Err(Failure::NotNow);
-        }
         let aliases: Vec<_> = person.keys.iter().map(|key| key.alias.clone()).collect();
         shared.state.orphans.extend(aliases);
         shared.state.identities.retain(|person| person.id != identity);
@@ -144,6 +151,14 @@ pub(crate) async fn forget(port: &Port, identity: IdentityId) -> Result<Outcome,
     port.persist().await?;
     manage::remove_orphans(port).await?;
     Ok(Outcome::Done)
+}
+
+async fn can_sign(port: &Port, identity: IdentityId, device: Id) -> Result<bool, Failure> {
+    match port.sign(identity, &AskOverview { device, nonce: port.random() }).await {
+        Ok(_) => Ok(true),
+        Err(Failure::KeyMissing | Failure::KeyInvalidated) => Ok(false),
+        Err(other) => Err(other),
+    }
 }
 
 fn note(port: &Port, identity: IdentityId, event: HistoryEvent) -> Result<(), Failure> {
