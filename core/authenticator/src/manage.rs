@@ -154,22 +154,26 @@ async fn simple(port: &Port, identity: IdentityId, operation: Operation, with: A
 /// Settles what is open, asks, and checks that the challenge is for what was asked.
 async fn begin(port: &Port, identity: IdentityId, operation: Operation) -> Result<Shown, Failure> {
     answer::settle(port, identity).await?;
-    let nonce = port.random();
-    let started = port.now().monotonic_ms;
-    let (device, log) = {
-        let shared = port.shared();
-        let person = shared.state.identity(identity)?;
-        if person.state == DeviceState::Removed {
-            return Err(Failure::NotNow);
+    for _ in 0..request::MOST_ASKED {
+        let nonce = port.random();
+        let started = port.now().monotonic_ms;
+        let (device, log) = {
+            let shared = port.shared();
+            let person = shared.state.identity(identity)?;
+            if person.state == DeviceState::Removed {
+                return Err(Failure::NotNow);
+            }
+            (person.device, person.log)
+        };
+        let app_version = port.config.info.app_version.clone();
+        let manage = Manage { device, nonce, operation: operation.clone(), log, app_version };
+        let (message, _) = port.sign(identity, &manage).await?;
+        let reply = port.post_as(identity, Manage::PATH, message, 0).await?;
+        if let Some(shown) = request::verify(port, identity, &reply, &nonce.0, started, log).await? {
+            return if shown.view.operation.as_ref() == Some(&operation) { Ok(shown) } else { Err(Failure::Untrusted) };
         }
-        (person.device, person.log)
-    };
-    let app_version = port.config.info.app_version.clone();
-    let manage = Manage { device, nonce, operation: operation.clone(), log, app_version };
-    let (message, _) = port.sign(identity, &manage).await?;
-    let reply = port.post_as(identity, Manage::PATH, message, 0).await?;
-    let shown = request::verify(port, identity, &reply, &nonce.0, started).await?;
-    if shown.view.operation.as_ref() == Some(&operation) { Ok(shown) } else { Err(Failure::Untrusted) }
+    }
+    Err(Failure::Busy)
 }
 
 async fn finish(port: &Port, shown: &Shown, with: Approval, extras: Extras) -> Result<AnswerReply, Failure> {

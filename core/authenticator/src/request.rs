@@ -9,7 +9,9 @@ use godkend_protocol::messages::approval::{
 use godkend_protocol::messages::offline::OfflineChallenge;
 use godkend_protocol::messages::pin::PinStatus;
 use godkend_protocol::text;
-use godkend_protocol::types::{Action, Binding, Factor, KeyPurpose, Level, Operation, Payment, VersionPolicy};
+use godkend_protocol::types::{
+    Action, Binding, Factor, KeyPurpose, Level, LogPosition, Operation, Payment, VersionPolicy,
+};
 
 use crate::activation;
 use crate::command::Outcome;
@@ -82,6 +84,9 @@ pub(crate) enum ShownKind {
 /// How many requests may be shown at once; the oldest is dropped.
 const SHOWN_MAX: usize = 8;
 
+/// How often a challenge is asked for while other requests of the same identity move its place in the log.
+pub(crate) const MOST_ASKED: usize = 6;
+
 pub(crate) async fn open(port: &Port, identity: IdentityId, id: Id) -> Result<Outcome, Failure> {
     fetch(port, identity, FetchHow::Pushed { id }).await
 }
@@ -132,30 +137,30 @@ fn check_environment(port: &Port, identity: IdentityId, environment: &str) -> Re
 }
 
 async fn fetch(port: &Port, identity: IdentityId, how: FetchHow) -> Result<Outcome, Failure> {
-    let nonce = port.random();
-    let started = port.now().monotonic_ms;
-    let (device, log) = {
-        let shared = port.shared();
-        let identity = shared.state.identity(identity)?;
-        (identity.device, identity.log)
-    };
-    let app_version = port.config.info.app_version.clone();
-    let fetch = Fetch { device, nonce, how: how.clone(), log, app_version };
-    let (bytes, _) = port.sign(identity, &fetch).await?;
-    let reply = port.post_as(identity, Fetch::PATH, bytes, 0).await?;
-    let shown = verify(port, identity, &reply, &nonce.0, started).await?;
-    let expected = match how {
-        FetchHow::Pushed { id: expected } | FetchHow::Scanned { session: expected, .. } => {
-            expected == shown.view.transaction
-        }
-        FetchHow::Linked { session, .. } => session == shown.view.transaction,
-        // The number alone names it; which request it opened is what the person is about to read.
-        FetchHow::Numbered { .. } => true,
-    };
-    if !expected {
-        return Err(Failure::Untrusted);
+    for _ in 0..MOST_ASKED {
+        let nonce = port.random();
+        let started = port.now().monotonic_ms;
+        let (device, log) = {
+            let shared = port.shared();
+            let identity = shared.state.identity(identity)?;
+            (identity.device, identity.log)
+        };
+        let app_version = port.config.info.app_version.clone();
+        let fetch = Fetch { device, nonce, how: how.clone(), log, app_version };
+        let (bytes, _) = port.sign(identity, &fetch).await?;
+        let reply = port.post_as(identity, Fetch::PATH, bytes, 0).await?;
+        let Some(shown) = verify(port, identity, &reply, &nonce.0, started, log).await? else { continue };
+        let expected = match how {
+            FetchHow::Pushed { id: expected } | FetchHow::Scanned { session: expected, .. } => {
+                expected == shown.view.transaction
+            }
+            FetchHow::Linked { session, .. } => session == shown.view.transaction,
+            // The number alone names it; which request it opened is what the person is about to read.
+            FetchHow::Numbered { .. } => true,
+        };
+        return if expected { Ok(show(port, shown)) } else { Err(Failure::Untrusted) };
     }
-    Ok(show(port, shown))
+    Err(Failure::Busy)
 }
 
 /// Makes a verified request answerable.
@@ -173,18 +178,21 @@ pub(crate) fn show(port: &Port, mut shown: Shown) -> Outcome {
     Outcome::Request(Box::new(view))
 }
 
-/// Checks all of a fetched challenge before a person sees any of it.
+/// Checks all of a fetched challenge before a person sees any of it. `log` is where the identity had seen the log when it
+/// asked; none comes back if another request has moved it on meanwhile, and it has to be asked anew.
 pub(crate) async fn verify(
     port: &Port,
     identity: IdentityId,
     reply: &[u8],
     nonce: &[u8; 32],
     started_ms: u64,
-) -> Result<Shown, Failure> {
+    log: Option<LogPosition>,
+) -> Result<Option<Shown>, Failure> {
     let fetched: Fetched = decode_reply(reply)?;
     let root = port.root_of(identity)?;
     let received: Received<Challenge> = port.open(&root, &fetched.challenge.0).await?;
-    let position = port.follow_log(identity, &fetched.checkpoint, &fetched.consistency).await?;
+    let position = port.follow_log(identity, &fetched.checkpoint, &fetched.consistency, log).await?;
+    let Some(position) = position else { return Ok(None) };
     let challenge = received.claimed();
     let (account, device, biometric) = {
         let shared = port.shared();
@@ -231,7 +239,7 @@ pub(crate) async fn verify(
         policy: fetched.policy,
     };
     let hash = challenge_hash(received.payload());
-    Ok(Shown { view, hash, kind: ShownKind::Online(fetched.challenge) })
+    Ok(Some(Shown { view, hash, kind: ShownKind::Online(fetched.challenge) }))
 }
 
 /// Seconds that a challenge lives, if they are as many as one may have. Its times are any numbers until then.

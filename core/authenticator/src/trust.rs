@@ -198,19 +198,21 @@ impl Port {
         }
     }
 
-    /// Verifies a checkpoint and that it continues what the identity saw before; remembers it.
+    /// Verifies a checkpoint and that it continues `from`, where the identity had seen the log when it asked; remembers
+    /// it. None if another request has moved on meanwhile: nothing shows yet that the two continue each other.
     pub(crate) async fn follow_log(
         &self,
         identity: IdentityId,
         note: &str,
         proof: &[Hash32],
-    ) -> Result<LogPosition, Failure> {
+        from: Option<LogPosition>,
+    ) -> Result<Option<LogPosition>, Failure> {
         let root = self.root_of(identity)?;
         let set = self.key_set(&root).await?;
         let position = verify_checkpoint(&set, &root, note).ok_or(Failure::Untrusted)?;
         let mut shared = self.shared();
         let identity = shared.state.identity_mut(identity)?;
-        if let Some(seen) = identity.log {
+        if let Some(seen) = from {
             let proof: Vec<[u8; 32]> = proof.iter().map(|hash| hash.0).collect();
             let continues = position.epoch > seen.epoch
                 || (position.epoch == seen.epoch
@@ -220,8 +222,11 @@ impl Port {
                 return Err(Failure::Untrusted);
             }
         }
+        if identity.log != from && identity.log != Some(position) {
+            return Ok(None);
+        }
         identity.log = Some(position);
-        Ok(position)
+        Ok(Some(position))
     }
 }
 
