@@ -47,6 +47,8 @@ pub struct Bench {
     pub last_refusal: Option<ServerFailure>,
     /// What was sent and heard, oldest first.
     pub traffic: Vec<Exchange>,
+    /// Every state that was ever stored, oldest first.
+    pub persisted: Vec<Vec<u8>>,
     /// Who sits between phone and server.
     pub tap: Option<Tap>,
 }
@@ -112,6 +114,7 @@ impl Bench {
             pin: PIN,
             last_refusal: None,
             traffic: Vec::new(),
+            persisted: Vec::new(),
             tap: None,
         }
     }
@@ -205,6 +208,7 @@ impl Bench {
                 None => self.keys.handle(request).await,
             }),
             EffectKind::Persist { bytes, .. } => {
+                self.persisted.push(bytes.clone());
                 self.stored = Some(bytes);
                 Reply::Persisted(true)
             }
