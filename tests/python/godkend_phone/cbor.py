@@ -1,7 +1,8 @@
 """Deterministic CBOR, as narrow as section 1 of the protocol.
 
 Items are Python's `int`, `bytes`, `str`, `list`, `dict`, `bool` and `None`. Nothing else is encoded or decoded, and
-there is one encoding of each item: `decode` refuses every other.
+there is one encoding of each item: `decode` refuses every other. A map whose keys are not all numbers and strings, which
+only an extension may hold, is `Pairs`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ Item = Union[int, bytes, str, list["Item"], dict["Item", "Item"], bool, None]
 
 MAX_BYTES = 65_536
 MAX_DEPTH = 12
-"""Arrays and maps below the outermost item."""
+"""How far below the outermost item any item may stand."""
 
 UNSIGNED, NEGATIVE, BYTES, TEXT, ARRAY, MAP, _TAG, SIMPLE = range(8)
 FALSE, TRUE, NULL = 0xF4, 0xF5, 0xF6
+
+
+class Pairs(list["tuple[Item, Item]"]):
+    """A map in the order of its encoding, with keys that a `dict` would not hold or not tell apart."""
 
 
 def _head(major: int, argument: int) -> bytes:
@@ -42,12 +47,18 @@ def encode(item: Item) -> bytes:
     if isinstance(item, str):
         data = item.encode("utf-8")
         return _head(TEXT, len(data)) + data
+    if isinstance(item, Pairs):
+        return _map(item)
     if isinstance(item, list):
         return _head(ARRAY, len(item)) + b"".join(encode(element) for element in item)
     if isinstance(item, dict):
-        pairs = sorted((encode(key), encode(value)) for key, value in item.items())
-        return _head(MAP, len(pairs)) + b"".join(key + value for key, value in pairs)
+        return _map(list(item.items()))
     raise TypeError(f"{type(item).__name__} has no encoding")
+
+
+def _map(pairs: list[tuple[Item, Item]]) -> bytes:
+    encoded = sorted((encode(key), encode(value)) for key, value in pairs)
+    return _head(MAP, len(encoded)) + b"".join(key + value for key, value in encoded)
 
 
 class _Reader:
@@ -78,7 +89,7 @@ class _Reader:
     def item(self, depth: int) -> Item:
         start = self.at
         major, argument = self.head()
-        if major in (ARRAY, MAP) and depth > MAX_DEPTH:
+        if depth > MAX_DEPTH:
             raise Malformed("nested too deep")
         if major == UNSIGNED:
             return argument
@@ -101,21 +112,20 @@ class _Reader:
                 return simple[self.data[start]]
         raise Malformed("a tag, a float or another item that is not allowed")
 
-    def map(self, pairs: int, depth: int) -> dict[Item, Item]:
-        found: dict[Item, Item] = {}
+    def map(self, size: int, depth: int) -> Item:
+        pairs = Pairs()
         previous = b""
-        for _ in range(pairs):
+        for _ in range(size):
             start = self.at
             key = self.item(depth + 1)
             encoded = self.data[start : self.at]
-            # False == 0 in Python: only keys that Python tells apart may stand in a dict.
-            if isinstance(key, (list, dict, bool)) or key is None:
-                raise Malformed("a map key that no message has")
             if encoded <= previous:
                 raise Malformed("map keys out of order, or one twice")
             previous = encoded
-            found[key] = self.item(depth + 1)
-        return found
+            pairs.append((key, self.item(depth + 1)))
+        # True == 1 in Python: only keys that it tells apart may stand in a dict.
+        simple = all(type(key) in (int, bytes, str) for key, _ in pairs)
+        return dict(pairs) if simple else pairs
 
 
 def decode(data: bytes) -> Item:

@@ -111,6 +111,7 @@ class Enrolments:
         from .phone import Identity
 
         opened = self.open_activation(text)
+        self.chosen_suite = opened.offer.body.suite
         keys, block_code = DeviceKeys(), (secrets.randbits(90)).to_bytes(12, "big")
         sealed, transcript, reply_key, reply_nonce = self.seal_enrolment(opened, keys, block_code)
         answer = messages.SEALED_REPLY.from_bytes(self.post("activation/enrol", sealed))

@@ -56,6 +56,7 @@ class Phone(Enrolments, Approvals):
         self.transport = Transport(root.url)
         self.keys: Record | None = None
         self.highest_number = 0
+        self.chosen_suite: Suite | None = None
         self.identity: Identity | None = None
 
     @property
@@ -74,7 +75,7 @@ class Phone(Enrolments, Approvals):
         """Verifies a key set and uses it from now on."""
         keys = trust.verify_key_set(data, self.root, self.highest_number, time.time())
         self.highest_number, self.keys = keys.number, keys
-        self.transport.pin(keys.tls_pins)
+        self.transport.pins = keys.tls_pins
         return keys
 
     def refresh_key_set(self) -> Record:

@@ -27,7 +27,7 @@ class NotPinned(Untrusted):
 
 
 class Transport:
-    """One server. `pins` are those of the key set in use; `None` accepts any certificate, for `keys` alone.
+    """One server, and a connection for each request. `pins` are those of the key set in use.
 
     `sent` keeps every request, and `tamper` may change an answer on its way: both for tests.
     """
@@ -39,18 +39,7 @@ class Transport:
         self.host, self.port = parts.hostname, parts.port or 443
         self.sent: list[tuple[str, bytes]] = []
         self.tamper: Tamper | None = None
-        self._pins: list[bytes] = []
-        self._pinned: http.client.HTTPSConnection | None = None
-
-    def pin(self, pins: list[bytes]) -> None:
-        """From now on these keys alone; a connection that is open ends."""
-        self._pins = pins
-        self.close()
-
-    def close(self) -> None:
-        if self._pinned is not None:
-            self._pinned.close()
-            self._pinned = None
+        self.pins: list[bytes] = []
 
     def _connect(self) -> http.client.HTTPSConnection:
         # The certificate's names, dates and issuers are not looked at: the key is pinned below.
@@ -81,32 +70,22 @@ class Transport:
             connection.close()
 
     def post(self, path: str, body: bytes) -> bytes:
-        """The reply's bytes. Raises `Refused`, `NoAnswer` or `NotPinned`."""
-        self.sent.append((path, body))
-        for fresh in (False, True):
-            if self._pinned is None:
-                connection = self._connect()
-                if self.server_pin(connection) not in self._pins:
-                    connection.close()
-                    raise NotPinned("TLS showed a key that is not pinned")
-                self._pinned = connection
-                fresh = True
-            try:
-                self._pinned.request("POST", f"/phone/v1/{path}", body, {"Content-Type": CBOR})
-                return self._answer(path, self._pinned)
-            except (http.client.HTTPException, OSError):
-                # A kept connection that the server has closed: the same bytes again, once.
-                self.close()
-                if fresh:
-                    raise
-        raise AssertionError("unreachable")
+        """The reply's bytes. Raises `Refused`, `NoAnswer` or `NotPinned`: then nothing was sent."""
+        connection = self._connect()
+        try:
+            if self.server_pin(connection) not in self.pins:
+                raise NotPinned("TLS showed a key that is not pinned")
+            self.sent.append((path, body))
+            connection.request("POST", f"/phone/v1/{path}", body, {"Content-Type": CBOR})
+            return self._answer(path, connection)
+        finally:
+            connection.close()
 
     def _answer(self, path: str, connection: http.client.HTTPSConnection) -> bytes:
         response = connection.getresponse()
         body = response.read(MAX_BYTES + 1)
         kind = response.headers.get("Content-Type", "")
         if len(body) > MAX_BYTES:
-            self.close()
             raise Untrusted("an answer that is too large")
         if kind != CBOR:
             wait = response.headers.get("Retry-After", "")

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 import http.client
+import itertools
 import json
 import re
 import secrets
@@ -22,21 +23,26 @@ def b64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+_addresses = itertools.count(1)
+
+
 class Browser:
-    """Cookies, and nothing else that a server could know it by."""
+    """Cookies and an address of its own, and nothing else that a server could know it by."""
 
     def __init__(self, world: World) -> None:
         parts = urlsplit(world.serving["url"])
         assert parts.hostname and parts.port
         self._place = (parts.hostname, parts.port)
         self.cookies: dict[str, str] = {}
+        number = next(_addresses)
+        self.address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
     def ask(
         self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         context = ssl._create_unverified_context()
         connection = http.client.HTTPSConnection(*self._place, context=context, timeout=40)
-        sent = dict(headers or {})
+        sent = {"X-Forwarded-For": self.address, **(headers or {})}
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         connection.request(method, path, body, sent)
@@ -111,13 +117,6 @@ class Login:
     def number_for(self, user_id: str) -> str:
         """The number that the page shows to who typed this user id."""
         return self._page("/user-id", {"user_id": user_id})["number"]
-
-    def offline_link_for(self, user_id: str) -> str:
-        """Through the operator's command in place of the picture, which is too large for our camera."""
-        return qr.read(self._page("/offline", {"user_id": user_id})["svg"])
-
-    def type_offline_code(self, code: str) -> None:
-        self.state = self._page("/offline-code", {"code": code})
 
     def wait_for(self, *states: str) -> str:
         """Until the page shows one of these states."""

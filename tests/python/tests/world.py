@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import itertools
 import json
 import os
@@ -10,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 from godkend_phone import trust
 from godkend_phone.phone import Phone
@@ -33,18 +34,37 @@ class CommandFailed(Exception):
         self.code = error.get("code")
 
 
+class BankCommand:
+    """A running command: its results in order, and what is typed into it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def result(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return line
+
+    def type(self, text: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(text + "\n")
+        self._process.stdin.flush()
+
+
 class World:
     """A server on a free port of the loopback, with its files in a temporary folder."""
 
     _shared: World | None = None
 
-    def __init__(self, settings: dict[str, str] | None = None) -> None:
+    def __init__(self, settings: dict[str, str] | None = None, *, suite2: bool = False) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="godkend-python-"))
         self.log = open(self.home / "server.log", "wb")
+        # So that each browser of a test has an address of its own: a refusal slows its source down.
+        settings = {"GODKEND_SERVER_TRUSTED_PROXIES": '["127.0.0.1", "::1"]', **(settings or {})}
         own = {name: value for name, value in os.environ.items() if not name.startswith("GODKEND_")}
-        self._environment = {**own, **(settings or {}), "GODKEND_HOME": str(self.home), "NO_COLOR": "1"}
+        self._environment = {**own, **settings, "GODKEND_HOME": str(self.home), "NO_COLOR": "1"}
         self.process = subprocess.Popen(
-            [binary(), "--json", "serve", "--test", "--listen", "127.0.0.1:0"],
+            [binary(), "--json", "serve", "--test", "--listen", "127.0.0.1:0", *(["--hybrid"] if suite2 else [])],
             stdout=subprocess.PIPE,
             stderr=self.log,
             env=self._environment,
@@ -65,7 +85,8 @@ class World:
         if cls._shared is None:
             # One machine plays every citizen, bank and browser: the limits for a source would stop it.
             limits = ("REQUESTS_PER_SOURCE_MINUTE", "LOGINS_PER_SOURCE_MINUTE", "UNKNOWN_NAMES_PER_SOURCE_MINUTE")
-            cls._shared = cls({f"GODKEND_LIMITS_{name}": "100000" for name in limits})
+            settings = {f"GODKEND_LIMITS_{name}": "100000" for name in limits}
+            cls._shared = cls(settings)
         return cls._shared
 
     def stop(self) -> None:
@@ -88,6 +109,24 @@ class World:
         if result["type"] == "error":
             raise CommandFailed(result)
         return result
+
+    @contextlib.contextmanager
+    def bank(self, *arguments: str) -> Iterator[BankCommand]:
+        """The bank as a command (`request-login` and the like), which verifies its answer's signature itself."""
+        process = subprocess.Popen(
+            [binary(), "--json", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            env=self._environment,
+        )
+        try:
+            yield BankCommand(process)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
 
     def citizen(self) -> str:
         """A new citizen's user id."""
