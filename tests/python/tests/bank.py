@@ -15,6 +15,10 @@ import time
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from godkend_phone.approval import Request
+from godkend_phone.errors import Refused
+from godkend_phone.phone import Phone
+
 from . import qr
 from .world import World
 
@@ -87,6 +91,7 @@ class Login:
         self.path = headers["Location"]
         status, _, body = self.browser.ask("GET", self.path)
         assert status == 200, body
+        self.last_frame = ""
         found = re.search(r'data-state="([^"]*)"', body.decode())
         assert found, body
         self.state = json.loads(html.unescape(found[1]))
@@ -112,7 +117,18 @@ class Login:
         """What the moving QR code says in this second, read off the picture."""
         reply = self._page("/frames")
         second = reply["now_ms"] // 1000 + ahead
-        return next(qr.read(frame["svg"]) for frame in reply["frames"] if frame["second"] == second)
+        self.last_frame = next(qr.read(frame["svg"]) for frame in reply["frames"] if frame["second"] == second)
+        return self.last_frame
+
+    def scanned_by(self, phone: Phone) -> Request:
+        """The phone scans the code; where this machine was too slow for a frame's three seconds, the next one."""
+        for _ in range(5):
+            try:
+                return phone.scan(self.frame())
+            except Refused as refused:
+                if refused.code != "qr_stale":
+                    raise
+        return phone.scan(self.frame())
 
     def number_for(self, user_id: str) -> str:
         """The number that the page shows to who typed this user id."""

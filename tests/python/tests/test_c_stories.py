@@ -54,7 +54,7 @@ class Stories(unittest.TestCase):
 
     def test_login_by_qr_with_the_pin(self) -> None:
         phone, login = self.world.phone(), Login(self.world)
-        request = phone.scan(login.frame())
+        request = login.scanned_by(phone)
         self.assertEqual(request.challenge.binding, Binding.SCANNED_QR)
         self.assertEqual(request.challenge.relying_party.name, "Testbanken")
         self.assertTrue(request.challenge.new_browser)
@@ -71,7 +71,7 @@ class Stories(unittest.TestCase):
             [KeyPurpose.POSSESSION, KeyPurpose.BIOMETRIC, KeyPurpose.OFFLINE],
         )
         login = Login(self.world)
-        phone.approve(phone.scan(login.frame()))
+        phone.approve(login.scanned_by(phone))
         login.wait_for("approved")
         self.assertNotIn("pin", login.claims()["amr"])
 
@@ -126,7 +126,7 @@ class Stories(unittest.TestCase):
     def test_push_to_a_remembered_browser(self) -> None:
         user_id, browser = self.world.citizen(), Browser(self.world)
         phone, first = self.world.phone(user_id), Login(self.world, browser)
-        request = phone.scan(first.frame())
+        request = first.scanned_by(phone)
         self.assertTrue(request.challenge.may_remember)
         phone.approve(request, PIN, remember=True)
         first.wait_for("approved")
@@ -150,7 +150,7 @@ class Stories(unittest.TestCase):
         phone = self.world.phone()
         for decision, state in ((Decision.DENY, "denied"), (Decision.REPORT_FRAUD, "reported")):
             login = Login(self.world)
-            phone.deny(phone.scan(login.frame()), decision)
+            phone.deny(login.scanned_by(phone), decision)
             login.wait_for(state)
             self.assertIn("error", login.finish())
 
@@ -169,7 +169,7 @@ class Stories(unittest.TestCase):
         phone = self.world.phone()
         phone.change_pin(PIN, NEW_PIN)
         login = Login(self.world)
-        request = phone.scan(login.frame())
+        request = login.scanned_by(phone)
         with self.assertRaises(PinWrong):
             phone.approve(request, PIN)
         phone.approve(request, NEW_PIN)
@@ -190,7 +190,7 @@ class Stories(unittest.TestCase):
         phone.finish(NEW_PIN)
         self.assertEqual(phone.stage(), Choice("active"))
         login = Login(self.world)
-        phone.approve(phone.scan(login.frame()), NEW_PIN)
+        phone.approve(login.scanned_by(phone), NEW_PIN)
         login.wait_for("approved")
 
     def test_key_rotation(self) -> None:
@@ -199,7 +199,7 @@ class Stories(unittest.TestCase):
         old = phone.me.keys
         phone.rotate_keys(PIN)
         login = Login(self.world)
-        phone.approve(phone.scan(login.frame()))
+        phone.approve(login.scanned_by(phone))
         login.wait_for("approved")
         phone.me.keys = old
         with self.assertRaises(Refused) as refused:
@@ -278,10 +278,10 @@ class Stories(unittest.TestCase):
         before = phone.me.log.size
         for _ in range(2):
             login = Login(self.world)
-            phone.approve(phone.scan(login.frame()), PIN)
+            phone.approve(login.scanned_by(phone), PIN)
             login.wait_for("approved")
             time.sleep(1.1)
-        phone.scan(Login(self.world).frame())
+        Login(self.world).scanned_by(phone)
         self.assertGreater(phone.me.log.size, before)
 
     def test_every_exchange_with_another_suite(self) -> None:
@@ -296,7 +296,7 @@ class Stories(unittest.TestCase):
             phone.choose_pin(PIN)
             phone.finish(PIN)
             login = Login(world)
-            phone.approve(phone.scan(login.frame()), PIN)
+            phone.approve(login.scanned_by(phone), PIN)
             login.wait_for("approved")
         finally:
             world.stop()
