@@ -498,3 +498,20 @@ OFFLINE_CHALLENGE = Message(
 
 DONE = Message("Done")
 ERROR_REPLY = Message("ErrorReply", _need(1, "code", TEXT), _may(2, "retry_after", U32), _may(3, "tries_left", U32))
+
+# Section 21: evidence.
+
+LEAF = MapOf(
+    "Leaf", _need(1, "index", U64), _need(2, "salt", Bytes(32)), _need(3, "entry", ANY), _need(4, "proof", ListOf(HASH))
+)
+EVIDENCE = Message(
+    "Evidence",
+    _need(1, "version", U32),
+    _need(2, "key_sets", ListOf(ANY)),
+    _need(3, "request", ANY),
+    _need(4, "keys", LEAF),
+    _may(5, "pin", LEAF),
+    _need(6, "decision", LEAF),
+    _need(7, "checkpoint", TEXT),
+    _need(8, "consistency", ListOf(HASH)),
+)

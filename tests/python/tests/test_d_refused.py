@@ -174,6 +174,7 @@ class Encoding(Refusals):
             ("no header", b"", {}),
             ("one more", cbor.encode({1: -7, 3: 0}), {}),
             ("unprotected", cose.protected_header(), {4: bytes(8)}),
+            ("a phone's key named", cose.protected_header(d.kid(key.point)), {}),
         ):
             with self.subTest(name):
                 signature = key.sign(cose.to_be_signed(protected, "possession", payload))
@@ -256,6 +257,8 @@ class Activations(Refusals):
         self.refused("activation_unknown", lambda: opening(name=bytes(5)))
         self.refused("suite_refused", lambda: opening(id=link.id, suites=[]))
         self.refused("suite_refused", lambda: opening(id=link.id, suites=[Suite.HYBRID]))
+        unknown_suite = cbor.encode({1: "1.0.0", 2: link.id, 4: [1, 3]})
+        self.refused("malformed", lambda: phone.post("activation/open", unknown_suite))
         by_code, _ = self.handed_out(code=True)
         self.refused("activation_unknown", lambda: opening(id=formats.from_b64url(by_code["id"])))
 
@@ -333,6 +336,17 @@ class Activations(Refusals):
         self.assertEqual(phone.post("activation/enrol", first), reply)
         self.refused("activation_used", lambda: phone.post("activation/enrol", self.enrol(phone, opened)))
         self.refused("activation_used", lambda: phone.open_activation(handed_out["text"]))
+
+    def test_a_block_code_is_one_device_s(self) -> None:
+        def same(core: Record) -> None:
+            core.block_code_hash = d.sha256(handed_out["id"].encode())
+
+        handed_out, phone = self.handed_out()
+        phone.post("activation/enrol", self.enrol(phone, phone.open_activation(handed_out["text"]), edit_core=same))
+        other, _ = self.handed_out()
+        opened = phone.open_activation(other["text"])
+        self.refused("conflict", lambda: phone.post("activation/enrol", self.enrol(phone, opened, edit_core=same)))
+        phone.post("activation/enrol", self.enrol(phone, opened))
 
     def test_three_wrong_digits_make_it_void(self) -> None:
         handed_out, phone = self.handed_out()
@@ -628,6 +642,20 @@ class Answers(Refusals):
         self.refused("challenge_invalid", lambda: self.post(self.phone, with_operation))
         self.phone.send_answer(approve)
 
+    def test_remembering_where_it_was_not_offered(self) -> None:
+        request = self.phone.manage(Choice("set_locked_push", (True,)))
+        self.assertFalse(request.challenge.may_remember)
+        self.phone.approve(request, PIN, remember=True)
+        self.assertEqual(self.phone.overview().browsers, [])
+
+    def test_purposes(self) -> None:
+        for purposes in ([], [KeyPurpose.BIOMETRIC] * 2, [KeyPurpose.PEPPER], [KeyPurpose.POSSESSION], [KeyPurpose.PIN]):
+            with self.subTest(purposes):
+                self.refused("malformed", lambda: self.phone.manage(Choice("add_keys", (purposes,))))
+        self.refused("operation_refused", lambda: self.phone.manage(Choice("remove_keys", ([KeyPurpose.BIOMETRIC],))))
+        self.refused("browser_unknown", lambda: self.phone.manage(Choice("forget_browser", (bytes(16),))))
+        self.refused("operation_refused", lambda: self.phone.manage(Choice("new_device_notice", (bytes(16),))))
+
     def test_a_finished_request(self) -> None:
         _, request = self.request(self.phone)
         self.phone.deny(request)
@@ -679,30 +707,43 @@ class Answers(Refusals):
 
     def test_operations(self) -> None:
         """New keys count only with the answer's hash of them, and each with its own signature."""
-        purposes = [KeyPurpose.BIOMETRIC]
         made = {KeyPurpose.BIOMETRIC: p256.PrivateKey.generate()}
         data = messages.OPERATION_DATA.new(keys=[device_key(KeyPurpose.BIOMETRIC, made[KeyPurpose.BIOMETRIC])])
         other = messages.OPERATION_DATA.new(keys=[device_key(KeyPurpose.BIOMETRIC, p256.PrivateKey.generate())])
-        for name, code, change in (
-            ("other data", "challenge_invalid", {"data": other}),
-            ("no data", "malformed", {"data": None}),
-            ("no signature of the new key", "malformed", {"new_keys": []}),
+        off_curve = copy.deepcopy(data)
+        off_curve.keys[0].public = OFF_CURVE
+        request = self.phone.manage(Choice("add_keys", ([KeyPurpose.BIOMETRIC],)))
+
+        def signed(of: Record, attempt: PinTry, **fields: Any) -> Answer:
+            operations = Operations(of, made)
+            return self.phone.sign_answer(request, Decision.APPROVE, pin=attempt, operations=operations, **fields)
+
+        # What is found before the PIN is judged leaves its exchange open.
+        attempt = self.phone.try_pin(request, PIN)
+        right = signed(data, attempt)
+        for name, code, answer in (
+            ("other data", "challenge_invalid", self.edited(right, data=other)),
+            ("no data", "malformed", self.edited(right, data=None)),
+            ("no hash", "challenge_invalid", signed(data, attempt, operation=None)),
         ):
             with self.subTest(name):
-                request = self.phone.manage(Choice("add_keys", (purposes,)))
-                answer = self.phone.sign_answer(
-                    request,
-                    Decision.APPROVE,
-                    pin=self.phone.try_pin(request, PIN),
-                    operations=Operations(data, made),
-                )
-                self.refused(code, lambda: self.post(self.phone, self.edited(answer, **change)))
-        request = self.phone.manage(Choice("add_keys", (purposes,)))
+                self.refused(code, lambda: self.post(self.phone, answer))
+        self.assertEqual(self.phone.overview().pin.tries_left, 2)
+        # The operation's own rules come after it: the tries are cleared, and the exchange is closed.
+        unsigned = self.edited(right, new_keys=[])
+        self.refused("malformed", lambda: self.post(self.phone, unsigned))
+        self.assertEqual(self.phone.overview().pin.tries_left, 3)
+        self.refused("pin_exchange_closed", lambda: self.post(self.phone, right))
+        off_the_curve = signed(off_curve, self.phone.try_pin(request, PIN))
+        self.refused("malformed", lambda: self.post(self.phone, off_the_curve))
+        self.phone.send_answer(signed(data, self.phone.try_pin(request, PIN)))
         self.phone.me.keys.biometric = made[KeyPurpose.BIOMETRIC]
-        answer = self.phone.sign_answer(
+        # A finger may not enrol another finger.
+        request = self.phone.manage(Choice("add_keys", ([KeyPurpose.BIOMETRIC],)))
+        touched = self.phone.sign_answer(
             request, Decision.APPROVE, biometric=True, operations=Operations(data, made)
         )
-        self.refused("factor_refused", lambda: self.post(self.phone, answer))
+        self.refused("factor_refused", lambda: self.post(self.phone, touched))
         self.refused("device_unknown", lambda: self.phone.manage(Choice("remove_device", (bytes(16),))))
         self.refused("operation_refused", lambda: self.phone.manage(Choice("finish_enrolment")))
 
@@ -715,6 +756,6 @@ STATUS = {
     "transaction_taken": 409, "challenge_invalid": 403, "factor_refused": 403, "answer_out_of_step": 409,
     "pin_wrong": 403, "pin_waiting": 429, "pin_dead": 403, "pin_missing": 409, "pin_exchange_closed": 409,
     "qr_unknown": 404, "qr_stale": 410, "number_wrong": 403, "link_invalid": 403, "poll_expired": 401,
-    "operation_refused": 409,
+    "operation_refused": 409, "browser_unknown": 404, "conflict": 409,
 }  # fmt: skip
 """Section 25, the codes that are met here."""

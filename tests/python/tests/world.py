@@ -10,10 +10,11 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Iterator
 
-from godkend_phone import trust
+from godkend_phone import formats, trust
 from godkend_phone.phone import Phone
 from godkend_phone.schema import Record
 
@@ -109,6 +110,18 @@ class World:
         if result["type"] == "error":
             raise CommandFailed(result)
         return result
+
+    def evidence(self, transaction: bytes) -> bytes:
+        """The evidence of a decision, as soon as the log's next checkpoint has it."""
+        program, file = Path(binary()).parent / "godkend-server", self.home / f"{transaction.hex()}.cbor"
+        config = Path(self.serving["directory"]) / "godkend.toml"
+        for _ in range(30):
+            command = [program, "evidence", "export", "--config", config, formats.b64url(transaction), file]
+            done = subprocess.run(command, capture_output=True, text=True, env=self._environment)
+            if done.returncode == 0:
+                return file.read_bytes()
+            time.sleep(0.5)
+        raise RuntimeError(done.stderr)
 
     @contextlib.contextmanager
     def bank(self, *arguments: str) -> Iterator[BankCommand]:
