@@ -328,6 +328,7 @@ fn envelopes_have_one_form() {
         ("an unknown header", header(|h| h.value(4711, coset::cbor::value::Value::Bool(true)))),
         ("a short key id", header(|h| h.key_id(vec![1; 7]))),
         ("a long key id", header(|h| h.key_id(vec![1; 9]))),
+        ("a key id where no key is named", header(|h| h.key_id(vec![1; 8]))),
         ("an unprotected algorithm", unprotected(|h| h.algorithm(iana::Algorithm::ES256))),
         ("an unprotected key id", unprotected(|h| h.key_id(vec![1; 8]))),
         ("an unprotected header", unprotected(|h| h.value(4711, coset::cbor::value::Value::Bool(true)))),
