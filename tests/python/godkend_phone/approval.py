@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Request:
     """A verified challenge: what the person sees."""
 
-    bytes: bytes
+    cose: bytes
     challenge: Record
     hash: bytes
     until: float
@@ -184,7 +184,7 @@ class Approvals:
             device=self.me.device, challenge=request.hash, exchange=self.me.exchange, ke1=attempt.ke1
         )
         data, _ = cose.sign(self.me.keys.possession, messages.PIN_START, self.environment, body)
-        start = messages.PIN_START_REQUEST.new(start=data, challenge=request.bytes)
+        start = messages.PIN_START_REQUEST.new(start=data, challenge=request.cose)
         return attempt, messages.PIN_START_REQUEST.to_bytes(start)
 
     def try_pin(self: Phone, request: Request, pin: str) -> PinTry:
@@ -241,15 +241,13 @@ class Approvals:
             assert me.keys.biometric is not None
             signature = cose.second_signature(me.keys.biometric, "biometric", payload)
         new_keys = [
-            messages.NEW_KEY_SIGNATURE.new(
-                purpose=purpose, signature=cose.second_signature(key, "new-key", payload)
-            )
+            messages.NEW_KEY_SIGNATURE.new(purpose=purpose, signature=cose.second_signature(key, "new-key", payload))
             for purpose, key in extra.new_keys.items()
             if purpose != KeyPurpose.OFFLINE
         ]
         whole = messages.ANSWER_REQUEST.new(
             answer=data,
-            challenge=request.bytes,
+            challenge=request.cose,
             factor_signature=signature,
             pin=pin.proof if pin else None,
             data=extra.data,
@@ -269,7 +267,12 @@ class Approvals:
         return reply
 
     def approve(
-        self: Phone, request: Request, pin: str | None = None, *, remember: bool = False, operations: Operations | None = None
+        self: Phone,
+        request: Request,
+        pin: str | None = None,
+        *,
+        remember: bool = False,
+        operations: Operations | None = None,
     ) -> Record:
         """With the PIN, or with biometrics when none is given."""
         attempt = None if pin is None else self.try_pin(request, pin)

@@ -1,17 +1,17 @@
 """Deterministic CBOR, as narrow as section 1 of the protocol.
 
 Items are Python's `int`, `bytes`, `str`, `list`, `dict`, `bool` and `None`. Nothing else is encoded or decoded, and
-there is one encoding of each item: `decode` refuses every other. A map whose keys are not all numbers and strings, which
-only an extension may hold, is `Pairs`.
+there is one encoding of each item: `decode` refuses every other. A map whose keys are not all numbers and strings,
+which only an extension may hold, is `Pairs`.
 """
 
 from __future__ import annotations
 
-from typing import Union
+from typing import Any, Union
 
 from .errors import Malformed
 
-Item = Union[int, bytes, str, list["Item"], dict["Item", "Item"], bool, None]
+Item = Union[int, bytes, str, list["Item"], dict["Item", "Item"], "Pairs", bool, None]
 
 MAX_BYTES = 65_536
 MAX_DEPTH = 12
@@ -21,7 +21,7 @@ UNSIGNED, NEGATIVE, BYTES, TEXT, ARRAY, MAP, _TAG, SIMPLE = range(8)
 FALSE, TRUE, NULL = 0xF4, 0xF5, 0xF6
 
 
-class Pairs(list["tuple[Item, Item]"]):
+class Pairs(list[Any]):
     """A map in the order of its encoding, with keys that a `dict` would not hold or not tell apart."""
 
 
@@ -125,7 +125,9 @@ class _Reader:
             pairs.append((key, self.item(depth + 1)))
         # True == 1 in Python: only keys that it tells apart may stand in a dict.
         simple = all(type(key) in (int, bytes, str) for key, _ in pairs)
-        return dict(pairs) if simple else pairs
+        if simple:
+            return dict(pairs)
+        return pairs
 
 
 def decode(data: bytes) -> Item:

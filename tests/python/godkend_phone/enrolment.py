@@ -77,7 +77,9 @@ class Enrolments:
             raise Untrusted("another activation")
         return Opened(opening, offer_bytes, offer, secret, identifier is not None)
 
-    def seal_enrolment(self: Phone, opened: Opened, keys: DeviceKeys, block_code: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    def seal_enrolment(
+        self: Phone, opened: Opened, keys: DeviceKeys, block_code: bytes
+    ) -> tuple[bytes, bytes, bytes, bytes]:
         """SealedEnrol, the transcript, and the key and nonce of the reply."""
         body = opened.offer.body
         core = messages.ENROL_CORE.to_bytes(
@@ -142,9 +144,7 @@ class Enrolments:
             known=Choice(known),
             wait=wait,
         )
-        return messages.STAGE_REPLY.from_bytes(
-            self.ask("activation/status", messages.ENROLMENT_STATUS, body)
-        ).stage
+        return messages.STAGE_REPLY.from_bytes(self.ask("activation/status", messages.ENROLMENT_STATUS, body)).stage
 
     def stretched(self: Phone, pin: str) -> bytes:
         """OPAQUE's password: the PIN through the phone's hardware."""

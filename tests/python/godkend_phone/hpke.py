@@ -121,9 +121,7 @@ class HybridKem:
 class Context:
     """The key schedule of RFC 9180, section 5.1, and what it encrypts and exports."""
 
-    def __init__(
-        self, kem: int, aead: int, shared: bytes, info: bytes, psk: bytes = b"", psk_id: bytes = b""
-    ) -> None:
+    def __init__(self, kem: int, aead: int, shared: bytes, info: bytes, psk: bytes = b"", psk_id: bytes = b"") -> None:
         if bool(psk) != bool(psk_id):
             raise ValueError("a psk goes with its id")
         mode = MODE_PSK if psk else MODE_BASE

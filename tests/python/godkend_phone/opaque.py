@@ -133,9 +133,7 @@ def make_preamble(
     context: bytes, client_identity: bytes, ke1: bytes, server_identity: bytes, inner_ke2: bytes
 ) -> bytes:
     """`inner_ke2` is KE2 without the server's MAC."""
-    return (
-        b"OPAQUEv1-" + _prefixed(context) + _prefixed(client_identity) + ke1 + _prefixed(server_identity) + inner_ke2
-    )
+    return b"OPAQUEv1-" + _prefixed(context) + _prefixed(client_identity) + ke1 + _prefixed(server_identity) + inner_ke2
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from . import cose, messages, p256, trust
+from . import cose, messages, trust
 from .approval import Approvals
 from .enrolment import Enrolments
 from .errors import SignatureInvalid
@@ -34,7 +34,6 @@ class Identity:
     count: int = 0
     exchange: int = 0
     log: Record | None = None
-
 
 
 class Phone(Enrolments, Approvals):

@@ -131,7 +131,7 @@ class Tagged(Type):
         if not isinstance(item, list) or len(item) != 2 or type(item[0]) is not int:
             raise Malformed("not a choice")
         number, fields = item
-        if number not in self.variants or not isinstance(fields, list):
+        if not isinstance(number, int) or number not in self.variants or not isinstance(fields, list):
             raise Malformed("an unknown choice")
         name, types = self.variants[number]
         if len(fields) != len(types):
@@ -189,7 +189,7 @@ class MapOf(Type):
             else:
                 raise Malformed(f"{self.name} lacks {field.name}")
         if left:
-            raise Malformed(f"{self.name} has no key {next(iter(left))}")
+            raise Malformed(f"{self.name} has no key {next(iter(left))!r}")
         return Record(**values)
 
 

@@ -69,9 +69,9 @@ class Login:
         self.world = world
         self.browser = browser or Browser(world)
         bank, self._verifier = world.bank_file, b64url(secrets.token_bytes(32))
-        self._authorization = "Basic " + base64.b64encode(
-            f"{bank['client_id']}:{bank['client_secret']}".encode()
-        ).decode()
+        self._authorization = (
+            "Basic " + base64.b64encode(f"{bank['client_id']}:{bank['client_secret']}".encode()).decode()
+        )
         form = {
             "response_type": "code",
             "client_id": bank["client_id"],

@@ -7,8 +7,7 @@ import unittest
 from typing import Any, Callable
 
 from godkend_phone import cbor, checkpoint, cose, formats, messages, p256, trust
-from godkend_phone import derivations as d
-from godkend_phone.errors import Malformed, PinWrong, SignatureInvalid, UpdateNeeded, Untrusted, WrongEnvironment
+from godkend_phone.errors import Malformed, PinWrong, SignatureInvalid, Untrusted, UpdateNeeded, WrongEnvironment
 from godkend_phone.messages import Action, Binding, Suite
 from godkend_phone.phone import Phone
 from godkend_phone.pins import too_simple
@@ -132,9 +131,7 @@ class Activations(Suspicions):
     def refuses_offer(self, edit: Edit, error: type[Exception] | tuple[type[Exception], ...] = Untrusted) -> None:
         phone = Phone(self.world.root)
         link = self.world.activation(self.world.citizen())["text"]
-        self.between(
-            phone, "activation/open", lambda body: self.forger.resign(body, messages.ACTIVATION_OFFER, edit)
-        )
+        self.between(phone, "activation/open", lambda body: self.forger.resign(body, messages.ACTIVATION_OFFER, edit))
         with self.assertRaises(error):
             phone.activate(link)
         self.assertEqual([path for path, _ in phone.transport.sent], ["activation/open"])
@@ -207,7 +204,9 @@ class Activations(Suspicions):
 
     def test_a_link_of_another_root(self) -> None:
         link = self.world.activation(self.world.citizen())["text"]
-        phone = Phone(messages.ROOT.new(environment="test", url=self.world.root.url, key=p256.PrivateKey.generate().point))
+        phone = Phone(
+            messages.ROOT.new(environment="test", url=self.world.root.url, key=p256.PrivateKey.generate().point)
+        )
         with self.assertRaises(Untrusted):
             phone.activate(link)
         self.assertEqual(phone.transport.sent, [])
@@ -487,9 +486,7 @@ class Challenges(Suspicions):
         ]
         ratchet = self.phone.me.ratchet
         for edit in edits:
-            self.between(
-                self.phone, "answer", lambda body: self.forger.resign(body, messages.ANSWER_REPLY, edit)
-            )
+            self.between(self.phone, "answer", lambda body: self.forger.resign(body, messages.ANSWER_REPLY, edit))
             with self.assertRaises(Untrusted):
                 self.phone.send_answer(answer)
         self.between(self.phone, "answer", lambda body: flip(body, -1))

@@ -68,9 +68,7 @@ class Evidence(unittest.TestCase):
             with self.assertRaises((Untrusted, SignatureInvalid, Malformed)):
                 evidence.verify(messages.EVIDENCE.to_bytes(changed), self.world.root)
 
-        stranger = messages.ROOT.new(
-            environment="test", url=self.world.root.url, key=p256.PrivateKey.generate().point
-        )
+        stranger = messages.ROOT.new(environment="test", url=self.world.root.url, key=p256.PrivateKey.generate().point)
         with self.assertRaises(SignatureInvalid):
             evidence.verify(data, stranger)
         refuses(version=2)
@@ -91,7 +89,8 @@ class Evidence(unittest.TestCase):
         for place in range(0, len(data), 13):
             flipped = data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :]
             with self.assertRaises(
-                (Untrusted, SignatureInvalid, Malformed, UpdateNeeded, WrongEnvironment, ValueError), msg=f"byte {place}"
+                (Untrusted, SignatureInvalid, Malformed, UpdateNeeded, WrongEnvironment, ValueError),
+                msg=f"byte {place}",
             ):
                 evidence.verify(flipped, self.world.root)
         self.assertEqual(cbor.encode(cbor.decode(data)), data)
