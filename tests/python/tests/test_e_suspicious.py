@@ -187,6 +187,21 @@ class Activations(Suspicions):
             self.between(phone, "activation/open", in_between)
             with self.assertRaises(Untrusted):
                 phone.activate(link)
+
+            # A server that chooses less than both could speak, and signs that.
+            older = next(key.public for key in phone.key_set().hpke_keys if key.suite == Suite.P256)
+            forger = Forger(world)
+
+            def downgraded(body: bytes) -> bytes:
+                return forger.resign(
+                    body,
+                    messages.ACTIVATION_OFFER,
+                    lambda offer: offer.__dict__.update(suite=Suite.P256, hpke_key=older),
+                )
+
+            self.between(phone, "activation/open", downgraded)
+            with self.assertRaisesRegex(Untrusted, "suite"):
+                phone.activate(link)
         finally:
             world.stop()
 
