@@ -13,6 +13,7 @@ mod login;
 mod older;
 mod person;
 mod room;
+mod secrets;
 mod server;
 mod starved;
 mod steps;

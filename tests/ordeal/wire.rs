@@ -197,6 +197,11 @@ impl Browser {
         Self { wire: wire.clone(), cookies: BTreeMap::new(), login: String::new() }
     }
 
+    /// The values of its cookies.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        self.cookies.values().cloned().collect()
+    }
+
     /// The transaction of the login on the page.
     pub(crate) fn transaction(&self) -> &str {
         self.login.rsplit('/').next().unwrap()

@@ -37,7 +37,7 @@ pub(crate) enum PromptError {
 /// Every [`PromptError`] but [`PromptError::Unclear`].
 pub(crate) fn secret(question: &str) -> Result<Zeroizing<String>, PromptError> {
     if !io::stdin().is_terminal() {
-        return line(&mut io::stdin().lock());
+        return line(&mut input()?);
     }
     let answer = rpassword::prompt_password(format!("{question}: ")).map_err(|e| match e.kind() {
         io::ErrorKind::UnexpectedEof => PromptError::Ended,
@@ -53,7 +53,7 @@ pub(crate) fn secret(question: &str) -> Result<Zeroizing<String>, PromptError> {
 /// # Errors
 /// Every [`PromptError`].
 pub(crate) fn confirm(question: &str) -> Result<bool, PromptError> {
-    confirm_through(question, &mut io::stdin().lock(), &mut io::stderr())
+    confirm_through(question, &mut input()?, &mut io::stderr())
 }
 
 /// Asks for one of several options, by its number from 1; returns its index from 0.
@@ -61,7 +61,17 @@ pub(crate) fn confirm(question: &str) -> Result<bool, PromptError> {
 /// # Errors
 /// Every [`PromptError`]; [`PromptError::Unclear`] at once when there is no option.
 pub(crate) fn choose(question: &str, options: &[&str]) -> Result<usize, PromptError> {
-    choose_through(question, options, &mut io::stdin().lock(), &mut io::stderr())
+    choose_through(question, options, &mut input()?, &mut io::stderr())
+}
+
+/// Standard input, read a byte at a time: the standard library's own buffer would keep what was typed, PINs too, for the
+/// life of the process.
+fn input() -> io::Result<impl BufRead> {
+    #[cfg(unix)]
+    let input = std::fs::File::from(std::os::fd::AsFd::as_fd(&io::stdin()).try_clone_to_owned()?);
+    #[cfg(not(unix))]
+    let input = io::stdin().lock();
+    Ok(io::BufReader::with_capacity(1, input))
 }
 
 fn confirm_through(question: &str, input: &mut impl BufRead, output: &mut impl Write) -> Result<bool, PromptError> {
