@@ -107,13 +107,14 @@ async fn visit(world: &World, address: Ipv4Addr, user_id: &str) -> Visit {
 fn shape(answer: &Answered) -> (Answered, String) {
     fn blur(value: &mut Value) {
         match value {
-            Value::String(text) if text.starts_with("<svg") => *text = "a picture".to_owned(),
             // Sentences and codes are compared as they are; what is drawn at random by its length.
             Value::String(text) if text.chars().any(|c| c.is_ascii_digit()) => {
                 *text = text.chars().map(|c| if c == ' ' { ' ' } else { 'x' }).collect();
             }
             Value::Number(number) => *value = json!("9".repeat(number.to_string().len())),
             Value::Array(all) => all.iter_mut().for_each(blur),
+            // A QR code's size depends on how well what is drawn at random packs.
+            Value::Object(all) if all.contains_key("modules") => *value = json!("a picture"),
             Value::Object(all) => all.values_mut().for_each(blur),
             _ => {}
         }
@@ -130,7 +131,7 @@ fn shape(answer: &Answered) -> (Answered, String) {
             None => answer.body.len().to_string(),
         },
     };
-    if answer.body.contains("<svg") || answer.body.contains("data-frames=") {
+    if answer.body.contains("\"modules\"") || answer.body.contains("data-frames=") {
         answer.headers.remove("content-length");
     }
     if let Some(seconds) = answer.headers.get_mut("retry-after") {
