@@ -332,7 +332,8 @@ async fn a10_an_app_attest_object_of_a_development_build_another_app_or_activati
     let (activation, link) = world.hand_out(&citizen, "link").await;
     let (mut phone, keys) =
         bench(&world, 1, |bench| AttestedKeys::new(bench.keys.clone(), |_, _| Attestation::Software));
-    let bends: [(&str, fn(&mut Claim)); 5] = [
+    type Bend = fn(&mut Claim);
+    let bends: [(&str, Bend); 5] = [
         ("a development build", |claim| claim.development = true),
         ("another app", |claim| claim.app_id = "TEAM123456.dk.evil.app"),
         ("an object that has counted", |claim| claim.first_counter = 1),

@@ -469,10 +469,13 @@ async fn a01_every_other_reply_cut_or_bent_on_the_way_makes_no_phone_panic_or_ap
     };
     world.digits(&activation, &digits).await;
     // The stage decides what the phone does next, and the registration's reply which record it makes.
-    let moves_on = |_: &[u8], _: &[u8], fate: &Fate| match fate {
-        Fate::Asked(EffectKind::Key(KeyRequest::Sign { .. } | KeyRequest::Derive { .. })) => true,
-        Fate::Accepted(Outcome::Stage(_)) | Fate::Unnoticed => true,
-        _ => false,
+    let moves_on = |_: &[u8], _: &[u8], fate: &Fate| {
+        matches!(
+            fate,
+            Fate::Asked(EffectKind::Key(KeyRequest::Sign { .. } | KeyRequest::Derive { .. }))
+                | Fate::Accepted(Outcome::Stage(_))
+                | Fate::Unnoticed
+        )
     };
     let choose = Command::ChoosePin { identity: None, pin: pin() };
     let script = Script::record(&mut bench, [choose]).await;

@@ -47,7 +47,7 @@ fn messages(
         remember_browser: false,
         ratchet_hash: hash,
         ratchet_count: count,
-        log: log.clone(),
+        log,
         operation: None,
     };
     let mut all = vec![

@@ -106,6 +106,7 @@ fn any(text: &str) {
 
 /// Display texts: what passes hides nothing, and what was tamed passes.
 fn shown(text: &str) {
+    let _ = text::visible(text);
     for limit in [text::MAX_NAME, text::MAX_REFERENCE_TEXT] {
         let tamed = text::tame(text, limit);
         assert_eq!(text::check(&tamed, limit), Ok(()), "{tamed:?}");

@@ -78,7 +78,7 @@ impl Host {
         let sequencing = tokio::spawn(made.sequencer.run(async move {
             let _ = stopped.await;
         }));
-        Self { app: made.app, router: made.router, stop, last, sequencing, token }
+        Self { app: made.app, router: made.routes.merge(made.admin), stop, last, sequencing, token }
     }
 
     /// Ends as after SIGTERM.

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use godkend_protocol::bytes::{Fixed, PublicKey, Secret, Signature};
 use godkend_protocol::cbor;
 use godkend_protocol::checkpoint::{self, Checkpoint, CheckpointAlgorithm, NoteSignature};
+use godkend_protocol::cosignature::{Cosigner, WitnessKey};
 use godkend_protocol::crypto;
 use godkend_protocol::keyset::{HpkePublic, KeySet, Root, SignedKeySet};
 use godkend_protocol::merkle::{self, Hash, LeafNodes};
@@ -26,6 +27,11 @@ pub(crate) fn run(data: &[u8]) {
         _ => {
             let bytes = input.rest();
             let _ = checkpoint::parse(bytes);
+            let right = witness().witness().to_text();
+            let text = crate::input::text(&mutate::bytes(&mut Input::new(bytes), right.into_bytes()));
+            if let Some(key) = WitnessKey::parse(&text) {
+                assert_eq!(key.to_text(), text, "a witness's key has one text");
+            }
             let (root, ..) = root();
             assert!(SignedKeySet::verify(bytes, root, 0, NOW).is_err());
         }
@@ -95,6 +101,9 @@ fn note(input: &mut Input<'_>) {
     let key_hash = checkpoint::key_hash(&name, CheckpointAlgorithm::Es256, &public.0);
     let signature = crypto::p256_sign(&secret, body.as_bytes()).unwrap().0.to_vec();
     let mut lines = vec![NoteSignature { name: name.clone(), key_hash, signature }];
+    let witness = witness();
+    let cosigned = input.number();
+    lines.push(witness.sign(body.as_bytes(), cosigned));
     for _ in 0..input.below(3) {
         lines.push(NoteSignature { name: "witness".to_owned(), key_hash: input.array(), signature: vec![1; 64] });
     }
@@ -112,6 +121,16 @@ fn note(input: &mut Input<'_>) {
     if let Ok(taken) = verify(&changed) {
         assert_eq!(taken, right);
     }
+    if let Ok(note) = checkpoint::parse(&changed)
+        && let Ok(time) = witness.witness().verify(&note)
+    {
+        assert!(time == cosigned && note.checkpoint == right, "what the witness never saw");
+    }
+}
+
+fn witness() -> &'static Cosigner {
+    static WITNESS: OnceLock<Cosigner> = OnceLock::new();
+    WITNESS.get_or_init(|| Cosigner::from_seed("witness.example", &Secret([8; 32])).unwrap())
 }
 
 fn leaves(input: &mut Input<'_>, count: usize) -> Vec<Hash> {

@@ -277,9 +277,23 @@ fn evidence_file(input: &mut Input<'_>) {
     } else {
         mutate::cbor(input, &template.evidence)
     };
-    if let Some(Ok(shown)) = changed.map(|changed| evidence::verify(&changed, &template.root)) {
+    let Some(changed) = changed else { return };
+    if let Ok(shown) = evidence::verify(&changed, &template.root) {
         // Proofs and sizes of the log may be others; what was decided, by whom and when, may not.
-        assert_eq!(evidence::Shown { log: right.log, ..shown }, *right, "changed evidence shows something else");
+        let log = right.log.clone();
+        assert_eq!(evidence::Shown { log, ..shown }, *right, "changed evidence shows something else");
+    }
+    // What a phone has signed does not become the server's mere word by leaving the signatures out.
+    assert!(evidence::verify_statement(&changed, &template.root).is_err(), "evidence taken for a statement");
+    // A log that has done nothing wrong is convicted by nothing.
+    let mut record = json!({
+        "version": 1, "noticed": input.pick(&["shrunk", "forked", "rewritten", "epoch_changed"]), "at": 1,
+        "key_sets": [STANDARD.encode(input.chunk())], "older": input.text(), "newer": input.text(), "other_root": null,
+        "consistency": [],
+    });
+    bend(input, &mut record);
+    if let Ok(proven) = godkend_evidence::proof::verify(&serde_json::to_vec(&record).unwrap(), &template.root) {
+        assert!(!proven.convicts);
     }
 }
 

@@ -58,6 +58,8 @@ impl Scene {
             "/admin/v1/evidence/",
             "/admin/v1/users/",
             "/.well-known/openid-configuration",
+            "/log/v1/checkpoint",
+            "/log/v1/consistency",
         ];
         let mut path = (*input.pick(PATHS)).to_owned();
         if input.flag() {

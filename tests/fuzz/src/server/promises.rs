@@ -73,10 +73,8 @@ impl Scene {
         match (outcome.decision, owner) {
             (Decision::Approve, Some(person)) if transaction.operation.is_some() => {
                 // A notice about another phone is shown and approved; all else is the phone's own wish.
-                if !person.approved.contains(&id) {
-                    person.wishes_done += 1;
-                    assert!(person.wishes_done <= person.wishes, "a wish that nobody had");
-                }
+                person.wishes_done += u32::from(!person.approved.contains(&id));
+                assert!(person.wishes_done <= person.wishes, "a wish that nobody had");
             }
             (Decision::Approve, Some(person)) => assert!(person.approved.contains(&id), "nobody approved this"),
             (Decision::Approve, None) if outcome.binding == Binding::Offline => {
