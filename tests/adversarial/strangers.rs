@@ -234,6 +234,7 @@ async fn a33_how_long_the_doors_take_is_printed_for_known_and_unknown_people() {
                 ("offline-code", json!({ "code": "00000000" })),
                 ("cancel", json!({})),
             ] {
+                #[allow(clippy::disallowed_methods, reason = "a test's edge")]
                 let begun = Instant::now();
                 let (status, reply) = browser.ask(Method::POST, door, Some(body)).await;
                 let took = begun.elapsed().as_micros();
