@@ -11,6 +11,7 @@ mod blocking;
 mod browsers;
 mod desk;
 mod encoding;
+mod listed;
 mod messages;
 mod offline;
 mod phone;
