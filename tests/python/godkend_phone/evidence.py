@@ -34,13 +34,30 @@ def _word(value: Any) -> str:
     return str(value.name.lower())
 
 
-def verify(data: bytes, root: Record) -> tuple[Record, Record]:
-    """Challenge and answer of a decision that was made as they say. Raises `Untrusted` and the like."""
+def _open(data: bytes, root: Record) -> tuple[Record, list[Record]]:
+    """The file and its verified key sets."""
     evidence = messages.EVIDENCE.from_bytes(data)
     _demand(evidence.version == 1, "another version")
     # Age is judged against the times in the file: a set of long ago still shows what was signed then.
-    sets = [trust.verify_key_set(key_set, root, 0, 0) for key_set in evidence.key_sets]
+    return evidence, [trust.verify_key_set(key_set, root, 0, 0) for key_set in evidence.key_sets]
 
+
+def verify_statement(data: bytes, root: Record) -> dict[str, Any]:
+    """What the server wrote into its log of a decision that no key signed. Raises `Untrusted` and the like."""
+    statement, sets = _open(data, root)
+    _demand(
+        statement.request is None and statement.keys is None and statement.pin is None, "evidence, and no statement"
+    )
+    _demand(not statement.consistency, "a proof that a statement has not")
+    decided = _entry(statement.decision, _checkpoint(statement, root, sets), ("decided",))
+    _demand(decided["challenge"] is None and decided["answer"] is None, "evidence without its signatures")
+    return decided
+
+
+def verify(data: bytes, root: Record) -> tuple[Record, Record]:
+    """Challenge and answer of a decision that was made as they say. Raises `Untrusted` and the like."""
+    evidence, sets = _open(data, root)
+    _demand(evidence.request is not None and evidence.keys is not None, "a statement, and no evidence")
     request = messages.ANSWER_REQUEST.from_bytes(evidence.request)
     _demand(request.pin is None and request.data is None and not request.new_keys, "more than evidence needs")
     signed = cose.open_message(request.challenge, messages.CHALLENGE, root.environment)
