@@ -28,7 +28,17 @@ _FORBIDDEN = _ranges(
     " 0300-036F 1AB0-1AFF 1DC0-1DFF 20D0-20FF FE20-FE2F"
     # letters that imitate ASCII
     " FF01-FF5E 1D400-1D7FF"
+    # signs that enclose or join others invisibly, and what is no character
+    " 0488-0489 0600-0605 06DD 070F 0890-0891 08E2 A670-A672 1107F 110BD 110CD 13430-1345F 16FE4 1D159 FDD0-FDEF"
 )
+_LATIN_LOOKALIKES = _ranges(
+    # Cyrillic
+    "430 435 43E 440 441 443 445 455 456 458 475 4BB 4CF 501 51B 51D 410 412 415 41A 41C-41E 420-423 425 405 406 408 4C0"
+    " 51A 51C"
+    # Greek
+    " 391 392 395-397 399 39A 39C 39D 39F 3A1 3A4 3A5 3A7 3BD 3BF"
+)
+_RIGHT_TO_LEFT = _ranges("590-8FF FB1D-FDFF FE70-FEFE 10800-10FFF 1E800-1EFFF")
 _GROUPS = {
     "Latin": _ranges("41-5A 61-7A AA BA C0-24F 1E00-1EFF"),
     "Greek": _ranges("370-3FF 1F00-1FFF"),
@@ -46,19 +56,49 @@ def _group(character: str) -> str:
     return next((name for name, ranges in _GROUPS.items() if _within(character, ranges)), "other")
 
 
+def _is_number(character: str) -> bool:
+    return unicodedata.category(character).startswith("N")
+
+
+def _check_word(letters: list[str]) -> None:
+    if len({_group(letter) for letter in letters}) > 1:
+        raise Untrusted("a word of two scripts")
+    if len(letters) >= 3 and all(_within(letter, _LATIN_LOOKALIKES) for letter in letters):
+        raise Untrusted("a word that looks Latin and is not")
+
+
+def _check_marks(text: str) -> None:
+    row = 2  # as if two stood before the text: none comes first
+    for character in text:
+        row = row + 1 if unicodedata.category(character).startswith("M") else 0
+        if row > 2:
+            raise Untrusted("a mark too many")
+
+
+def _check_direction(text: str) -> None:
+    numbers = [character for character in text if _is_number(character)]
+    to_left = [character for character in text if _within(character, _RIGHT_TO_LEFT) and character not in numbers]
+    others = [character for character in text if character.isalpha() and not _within(character, _RIGHT_TO_LEFT)]
+    if to_left and (numbers or others):
+        raise Untrusted("a text of two directions")
+
+
 def check(text: str, limit: int) -> None:
     """Raises `Untrusted` for a text that cannot be shown."""
     if len(text) > limit or not text.strip():
         raise Untrusted("too long, or blank")
     if not unicodedata.is_normalized("NFC", text):
         raise Untrusted("not in normal form C")
-    groups: set[str] = set()
+    letters: list[str] = []
     for character in text:
-        if unicodedata.category(character) == "Cc" or _within(character, _FORBIDDEN):
+        forbidden = _within(character, _FORBIDDEN) or ord(character) & 0xFFFE == 0xFFFE
+        if forbidden or unicodedata.category(character) == "Cc":
             raise Untrusted(f"a text with U+{ord(character):04X}")
-        if not character.isalnum():
-            groups = set()
-        elif character.isalpha():
-            groups.add(_group(character))
-            if len(groups) > 1:
-                raise Untrusted("a word of two scripts")
+        if character.isalpha():
+            letters.append(character)
+        elif not character.isalnum():
+            _check_word(letters)
+            letters = []
+    _check_word(letters)
+    _check_marks(text)
+    _check_direction(text)

@@ -383,6 +383,16 @@ class Challenges(Suspicions):
             "blank": "   ",
             "empty": "",
             "too long": "a" * 131,
+            "enclosed": "a\u0488",
+            "an Arabic sign before numbers": "\u0600a",
+            "no character": "a\U0001fffe",
+            "a mark first": "\u0e31a",
+            "three marks": "\u0e01\u0e31\u0e49\u0e49",
+            "a Cyrillic word that looks Latin": "\u0412\u0430\u0440\u0430",
+            "a Greek word that looks Latin": "\u0391\u0392\u0395",
+            "two directions": "\u05d0\u05d1 Bank",
+            "right to left with a number": "\u05d0\u05d1 100",
+            "right to left with its own numbers": "\u0627\u0628 \u0661",
         }
         for name, text in bad.items():
             with self.subTest(name):
@@ -395,7 +405,7 @@ class Challenges(Suspicions):
             self.refuses(lambda challenge: setattr(challenge, "payment", payment))
         payment = messages.PAYMENT.new(amount_minor=1, currency="DKK", payee="Ba\u202eger")
         self.refuses(lambda challenge: setattr(challenge, "payment", payment))
-        for text in ("a" * 130, "Køb på Æblegården: 1.250,00 kr.", "Ελλάδα og Москва", "日本", "é"):
+        for text in ("a" * 130, "Køb på Æblegården: 1.250,00 kr.", "Ελλάδα og Москва", "日本", "é", "\u05d0\u05d1 \u05d2", "\u0e01\u0e31\u0e49", "\u0430\u0435"):
             self.assertEqual(self.accepts(lambda challenge: setattr(challenge, "text", text)).text, text)
 
     def test_the_server_says_the_binding(self) -> None:
