@@ -114,10 +114,13 @@ class Login:
         return self.state["same_device_link"]
 
     def frame(self, *, ahead: int = 0) -> str:
-        """What the moving QR code says in this second, read off the picture."""
+        """What the moving QR code says in this second, read off the code that is drawn."""
         reply = self._page("/frames")
         second = reply["now_ms"] // 1000 + ahead
-        self.last_frame = next(qr.read(frame["svg"]) for frame in reply["frames"] if frame["second"] == second)
+        frame = next(frame for frame in reply["frames"] if frame["second"] == second)
+        self.last_frame = qr.read(qr.from_bits(frame["code"]["modules"], frame["code"]["size"]))
+        # The page is told the text as well; what counts is what a camera sees.
+        assert self.last_frame == frame["text"]
         return self.last_frame
 
     def scanned_by(self, phone: Phone) -> Request:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import base64
 
 Modules = list[list[bool]]
 
@@ -33,14 +33,12 @@ _MASKS = [
 ]
 
 
-def from_svg(svg: str) -> Modules:
-    """The modules of a picture that draws each dark one as a square path `M<x> <y>h<side>...`."""
-    squares = [tuple(map(int, found)) for found in re.findall(r"M(\d+) (\d+)h(\d+)v", svg)]
-    side = squares[0][2]
-    left, top = min(x for x, _, _ in squares), min(y for _, y, _ in squares)
-    size = max(x for x, _, _ in squares) // side - left // side + 1
-    dark = {((y - top) // side, (x - left) // side) for x, y, _ in squares}
-    return [[(row, column) in dark for column in range(size)] for row in range(size)]
+def from_bits(modules: str, size: int) -> Modules:
+    """The modules as the login page gets them: a bit each, row by row, in Base64."""
+    bits = base64.b64decode(modules)
+    return [
+        [bool(bits[at >> 3] >> 7 - (at & 7) & 1) for at in range(row * size, (row + 1) * size)] for row in range(size)
+    ]
 
 
 def _alignment(version: int) -> list[int]:
@@ -124,9 +122,8 @@ def _text(data: bytes, version: int) -> str:
     return text
 
 
-def read(svg: str) -> str:
-    """The text of the code in a picture."""
-    modules = from_svg(svg)
+def read(modules: Modules) -> str:
+    """The text of a code."""
     version = (len(modules) - 17) // 4
     bits = [modules[8][column] for column in (0, 1, 2, 3, 4, 5, 7, 8)]
     format_bits = sum(bit << 14 - place for place, bit in enumerate(bits)) >> 10 ^ 0b10101

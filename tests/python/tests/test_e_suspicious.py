@@ -405,7 +405,16 @@ class Challenges(Suspicions):
             self.refuses(lambda challenge: setattr(challenge, "payment", payment))
         payment = messages.PAYMENT.new(amount_minor=1, currency="DKK", payee="Ba\u202eger")
         self.refuses(lambda challenge: setattr(challenge, "payment", payment))
-        for text in ("a" * 130, "Køb på Æblegården: 1.250,00 kr.", "Ελλάδα og Москва", "日本", "é", "\u05d0\u05d1 \u05d2", "\u0e01\u0e31\u0e49", "\u0430\u0435"):
+        for text in (
+            "a" * 130,
+            "Køb på Æblegården: 1.250,00 kr.",
+            "Ελλάδα og Москва",
+            "日本",
+            "é",
+            "\u05d0\u05d1 \u05d2",
+            "\u0e01\u0e31\u0e49",
+            "\u0430\u0435",
+        ):
             self.assertEqual(self.accepts(lambda challenge: setattr(challenge, "text", text)).text, text)
 
     def test_the_server_says_the_binding(self) -> None:
