@@ -248,7 +248,9 @@ async fn a01_every_message_of_a_day_cut_or_bent_is_refused_and_the_honest_one_st
     sweeper.ok(&mut bench, &["activation/digits"], Command::MoveDigits { identity: None, digits }).await;
     let (_, found) = world.desk(Method::GET, "users/bent-link", None).await;
     let id = found["id"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned();
-    let device = world.devices(&godkend_tests::world::Citizen { id }).await[0]["id"].as_str().unwrap().to_owned();
+    let devices = world.devices(&godkend_tests::world::Citizen { id }).await;
+    let own = devices.iter().find(|device| device["state"] == "active").unwrap_or_else(|| panic!("{devices:?}"));
+    let device = own["id"].as_str().unwrap();
     let by = Some(json!({ "by": "test desk" }));
     let (status, reset) = world.desk(Method::POST, &format!("devices/{device}/pin-reset"), by).await;
     assert!(status < 300, "{reset}");
@@ -470,12 +472,14 @@ async fn a01_every_other_reply_cut_or_bent_on_the_way_makes_no_phone_panic_or_ap
     world.digits(&activation, &digits).await;
     // The stage decides what the phone does next, and the registration's reply which record it makes.
     let moves_on = |_: &[u8], _: &[u8], fate: &Fate| {
-        matches!(
-            fate,
-            Fate::Asked(EffectKind::Key(KeyRequest::Sign { .. } | KeyRequest::Derive { .. }))
-                | Fate::Accepted(Outcome::Stage(_))
-                | Fate::Unnoticed
-        )
+        let asked =
+            |kind: &EffectKind| matches!(kind, EffectKind::Key(KeyRequest::Sign { .. } | KeyRequest::Derive { .. }));
+        match fate {
+            Fate::Asked(kind) => asked(kind),
+            Fate::Accepted(outcome) => matches!(outcome, Outcome::Stage(_)),
+            Fate::Unnoticed => true,
+            Fate::Refused => false,
+        }
     };
     let choose = Command::ChoosePin { identity: None, pin: pin() };
     let script = Script::record(&mut bench, [choose]).await;
