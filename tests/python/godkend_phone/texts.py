@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+import regex
+
 from .errors import Untrusted
 
 REFERENCE_TEXT = 130
@@ -56,6 +58,11 @@ def _group(character: str) -> str:
     return next((name for name, ranges in _GROUPS.items() if _within(character, ranges)), "other")
 
 
+def _is_alphabetic(character: str) -> bool:
+    # Unicode's property, which is wider than `str.isalpha`: vowel signs, Roman numerals, circled letters.
+    return regex.match(r"\p{Alphabetic}", character) is not None
+
+
 def _is_number(character: str) -> bool:
     return unicodedata.category(character).startswith("N")
 
@@ -78,7 +85,7 @@ def _check_marks(text: str) -> None:
 def _check_direction(text: str) -> None:
     numbers = [character for character in text if _is_number(character)]
     to_left = [character for character in text if _within(character, _RIGHT_TO_LEFT) and character not in numbers]
-    others = [character for character in text if character.isalpha() and not _within(character, _RIGHT_TO_LEFT)]
+    others = [character for character in text if _is_alphabetic(character) and not _within(character, _RIGHT_TO_LEFT)]
     if to_left and (numbers or others):
         raise Untrusted("a text of two directions")
 
@@ -94,9 +101,9 @@ def check(text: str, limit: int) -> None:
         forbidden = _within(character, _FORBIDDEN) or ord(character) & 0xFFFE == 0xFFFE
         if forbidden or unicodedata.category(character) == "Cc":
             raise Untrusted(f"a text with U+{ord(character):04X}")
-        if character.isalpha():
+        if _is_alphabetic(character):
             letters.append(character)
-        elif not character.isalnum():
+        elif not _is_number(character):
             _check_word(letters)
             letters = []
     _check_word(letters)
