@@ -66,7 +66,8 @@ pub(crate) async fn with_own_server(options: Options, out: Output) -> Result<Exi
     out.progress("Serveren starter ...", "The server starts ...");
     let program = options.server.as_deref();
     if let Some(count) = options.prepare {
-        Process::start(program, &directory, Kind::Preparing(count)).await?.stop().await;
+        let kind = Kind::Preparing { citizens: count, told: !out.is_json() };
+        Process::start(program, &directory, kind).await?.stop().await;
     }
     let site = own_site(program, &directory, &options, out).await?;
     let empty = match options.prepare {

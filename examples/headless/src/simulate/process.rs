@@ -30,7 +30,7 @@ pub(super) enum Kind {
     /// The floor's.
     Floor,
     /// The real one, which takes in so many citizens before it answers.
-    Preparing(u32),
+    Preparing { citizens: u32, told: bool },
 }
 
 /// What a server has used so far.
@@ -63,11 +63,11 @@ impl Process {
         let mut command = Command::new(program.unwrap_or(&own));
         command.args(["serve", "--test", "--json", "--listen", "127.0.0.1:0", "--attached", "--dir"]).arg(directory);
         // Its log goes nowhere; how far a preparation has come is for whoever watches.
-        let log = if matches!(kind, Kind::Preparing(_)) { Stdio::inherit() } else { Stdio::null() };
+        let log = if matches!(kind, Kind::Preparing { told: true, .. }) { Stdio::inherit() } else { Stdio::null() };
         match kind {
             Kind::Plain => {}
             Kind::Floor => drop(command.arg("--floor")),
-            Kind::Preparing(count) => drop(command.args(["--prepare", &count.to_string()])),
+            Kind::Preparing { citizens, .. } => drop(command.args(["--prepare", &citizens.to_string()])),
         }
         let mut child = command
             .stdin(Stdio::piped())

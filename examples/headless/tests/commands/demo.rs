@@ -89,7 +89,7 @@ fn a_load_test_measures_server_and_floor() {
             assert!((login - floor).abs() <= 1.0, "{count}: {login} {floor} in {run}");
         }
         assert_eq!(login["opaque_starts"].as_f64(), Some(if run["with"] == "pin" { 1.0 } else { 0.0 }));
-        assert!(login["requests"].as_f64() >= Some(10.0) && login["commits"].as_f64() >= Some(3.0), "{run}");
+        assert!(login["requests"].as_f64() >= Some(9.0) && login["commits"].as_f64() >= Some(3.0), "{run}");
         assert!(login["memory_kb"].as_u64() > Some(1000));
         assert_eq!(
             (run["empty"]["logins"]["done"].as_u64(), run["empty"]["logins"]["failed"].as_u64()),
