@@ -38,7 +38,6 @@ pub(crate) fn run(data: &[u8]) {
         5 => {
             let text = crate::input::text(input.rest());
             if let Ok(list) = RevocationList::from_json(&text) {
-                let _ = list.is_empty();
                 let _ = list.status("0123abcdef");
             }
             let _ = AndroidRoots::from_pem(&text);
