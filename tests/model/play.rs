@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use godkend_core::{Approval, Command, Failure, Outcome, Pin, RequestView};
 use godkend_protocol::codes::Code;
 use godkend_protocol::messages::pin::PinStatus;
+use godkend_protocol::types::Factor;
 use godkend_tests::bench::{Bench, Kill};
 use godkend_tests::phone::{OTHER_PIN, PIN, with_pin};
 use godkend_tests::world::Citizen;
@@ -357,7 +358,8 @@ impl Play {
             }
             Some(Err(failure)) => {
                 let waiting = before > 0 && before.is_multiple_of(3);
-                let usable = with != With::Finger || phone.biometrics;
+                // A request that was fetched before biometrics were turned on does not offer them.
+                let usable = with != With::Finger || (phone.biometrics && view.factors.contains(&Factor::Biometric));
                 let right = with != With::WrongPin && able && usable && !waiting && self.is_open(login);
                 let fits = self.logins[login].owner == Some(who);
                 prop_assert!(!(right && fits), "refused: {:?}", failure);

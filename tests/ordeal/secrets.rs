@@ -247,8 +247,8 @@ async fn a37_no_secret_is_left_where_it_must_not_be() {
         let path = format!("citizens/{citizen}/activations");
         let handed = wire.desk(Method::POST, &path, Some(json!({ "form": form }))).await.unwrap().is(201).unwrap();
         let text = handed["text"].as_str().unwrap();
-        // The database keeps it until the activation is over.
-        uses(&format!("the activation's {form}"), text, &[]);
+        // The server has made it, and it is used up.
+        uses(&format!("the activation's {form}"), text, &[ServerMemory]);
         let (said, lines) = phone.run(&["-p", profile, "activate", "--digits-only"], &[text]);
         remains.add(Screens, said);
         let digits = line(&lines, "digits")["digits"].as_str().unwrap().to_owned();
