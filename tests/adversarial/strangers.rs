@@ -144,6 +144,23 @@ fn shape(answer: &Answered) -> (Answered, String) {
     (answer, body)
 }
 
+/// What tells known people from nobody, in sentences.
+fn differences(nobody: &Visit, people: &[&str], visits: &BTreeMap<&str, Visit>) -> Vec<String> {
+    let mut told = Vec::new();
+    for user_id in people {
+        for ((what, answer, cost), (_, other, others)) in nobody.iter().zip(&visits[user_id]) {
+            let (nobodys, theirs) = (shape(answer), shape(other));
+            if nobodys != theirs {
+                told.push(format!("{user_id} {what}: {nobodys:?} for nobody, {theirs:?}"));
+            }
+            for (name, count) in cost.iter().filter(|(name, count)| others[*name] != **count) {
+                told.push(format!("{user_id} {what}: {name} {count} for nobody, {}", others[name]));
+            }
+        }
+    }
+    told
+}
+
 #[tokio::test]
 async fn a33_an_unknown_user_cannot_be_told_from_a_known_one_in_bytes_or_work() {
     let world = World::with(|_| {}, short_polls).await;
@@ -159,11 +176,18 @@ async fn a33_an_unknown_user_cannot_be_told_from_a_known_one_in_bytes_or_work() 
     world.next_day().await;
     let mut address = 0;
     let mut least: BTreeMap<&str, Visit> = BTreeMap::new();
-    for _ in 0..2 {
-        for user_id in people {
+    let mut told = vec![String::new()];
+    // What the server does by itself meanwhile is counted too, and falls on another visit in each round: the least of a
+    // person's visits has none of it, and what is left is a difference.
+    for round in 0..6 {
+        if round > 1 && told.is_empty() {
+            break;
+        }
+        let mut turns = people;
+        turns.rotate_left(round % people.len());
+        for user_id in turns {
             address += 1;
             let visit = visit(&world, Ipv4Addr::new(127, 0, 33, address), user_id).await;
-            // What the server does by itself meanwhile is counted too: the least of two visits has none of it.
             match least.get_mut(user_id) {
                 None => drop(least.insert(user_id, visit)),
                 Some(known) => {
@@ -176,21 +200,10 @@ async fn a33_an_unknown_user_cannot_be_told_from_a_known_one_in_bytes_or_work() 
             }
             world.next_day().await;
         }
-    }
-    let nobody = &least["nobody-at-all-01"];
-    let mut told = Vec::new();
-    for user_id in &people[1..] {
-        for ((what, answer, cost), (_, other, others)) in nobody.iter().zip(&least[user_id]) {
-            let (nobodys, theirs) = (shape(answer), shape(other));
-            if nobodys != theirs {
-                told.push(format!("{user_id} {what}: {nobodys:?} for nobody, {theirs:?}"));
-            }
-            for (name, count) in cost.iter().filter(|(name, count)| others[*name] != **count) {
-                told.push(format!("{user_id} {what}: {name} {count} for nobody, {}", others[name]));
-            }
-        }
+        told = differences(&least["nobody-at-all-01"], &people[1..], &least);
     }
     assert!(told.is_empty(), "{}", told.join("\n"));
+    let nobody = &least["nobody-at-all-01"];
     // The comparison is worth something: doors were open, and work was done.
     let statuses: Vec<_> = nobody.iter().map(|(what, answer, _)| (*what, answer.status)).collect();
     assert!(statuses.iter().filter(|(_, status)| *status == 200).count() >= 8, "{statuses:?}");
