@@ -81,7 +81,7 @@ pub struct Request {
     pub path: &'static str,
     /// CBOR.
     pub body: Vec<u8>,
-    /// SHA-256 pins of the TLS keys that may answer; empty for `keys`, whose answer the root signs.
+    /// SHA-256 pins of the TLS keys that may answer; empty for `keys`, whose answer the root signs, and for plain http.
     pub tls_pins: Vec<[u8; 32]>,
     /// Seconds that the server may hold the answer.
     pub wait: u32,

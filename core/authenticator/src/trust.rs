@@ -27,6 +27,11 @@ const fn graced(wall: i64) -> i64 {
     wall.saturating_sub(CLOCK_GRACE)
 }
 
+/// Whether nothing says which server may answer. Plain http, to this machine alone, has no pins.
+fn is_unpinned(root: &Root, set: &KeySet) -> bool {
+    set.tls_pins.is_empty() && !root.url.starts_with("http://")
+}
+
 impl Port {
     pub(crate) fn root(&self, fingerprint: &Hash32) -> Result<Root, Failure> {
         self.config.roots.iter().find(|root| root.fingerprint() == *fingerprint).cloned().ok_or(Failure::UnknownRoot)
@@ -86,7 +91,14 @@ impl Port {
         body: Vec<u8>,
         wait: u32,
     ) -> Result<Vec<u8>, Failure> {
-        let set = self.key_set(root).await?;
+        let mut set = self.key_set(root).await?;
+        if is_unpinned(root, &set) {
+            // Without a pin any server could answer: a driver is never asked to talk to just anyone.
+            set = self.fetch_key_set(root).await?;
+            if is_unpinned(root, &set) {
+                return Err(Failure::Untrusted);
+            }
+        }
         let request = |set: &KeySet| Request {
             url: root.url.clone(),
             path,

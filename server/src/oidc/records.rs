@@ -191,4 +191,38 @@ document!(PushedRequest, "oidc_request", |d| d.hash, expires d.expires);
 document!(Login, "oidc_login", |d| d.transaction, expires d.purge);
 document!(AuthorizationCode, "oidc_code", |d| d.hash, expires d.expires);
 // Kept a while longer, so that a late poll is told `expired_token` and not that it never was.
-document!(CibaRequest, "oidc_ciba", |d| d.hash, expires d.expires + 600);
+document!(CibaRequest, "oidc_ciba", |d| d.hash, expires d.expires.saturating_add(600));
+
+#[cfg(test)]
+mod tests {
+    use godkend_protocol::bytes::Fixed;
+
+    use super::*;
+
+    /// The fuzzer's finding: a damaged document must not bring down whoever reads it.
+    #[test]
+    fn a_request_at_the_end_of_time_expires_there() {
+        let ask = Ask {
+            client_id: "bank".to_owned(),
+            action: Action::LogOn,
+            text: None,
+            payment: None,
+            level: Level::Low,
+            login_hint: None,
+            language: Language::Da,
+            nonce: None,
+        };
+        let mut request = CibaRequest {
+            hash: Fixed([1; 32]),
+            transaction: Fixed([2; 16]),
+            ask,
+            interval: 2,
+            last_poll_ms: None,
+            expires: 1_795_392_000,
+            collected: false,
+        };
+        assert_eq!(request.expires(), Some(1_795_392_600));
+        request.expires = i64::MAX;
+        assert_eq!(request.expires(), Some(i64::MAX));
+    }
+}

@@ -1,4 +1,4 @@
-//! Clocks and counters at their ends: refused or met, never overflowed. The fuzzer found the first of these.
+//! What the fuzzer found: clocks and counters at their ends, and a key set that names no server.
 
 use super::*;
 use crate::{Approval, Pin};
@@ -38,4 +38,20 @@ fn a_counter_at_its_end_is_not_used_again() {
     let approved = phone.run(Command::Approve { request, with, remember_browser: false });
     assert_eq!(approved, Err(Failure::NotSupported));
     assert_eq!(phone.run(Command::EnableBiometrics { identity: None, pin: pin() }), Err(Failure::NotSupported));
+}
+
+#[test]
+fn a_key_set_without_pins_opens_no_connection() {
+    let mut state = state();
+    state.trusted[0].key_set = Blob(key_set_with(Vec::new()));
+    let open = || Command::Open { identity: None, id: TRANSACTION };
+    // The server has no better one, or cannot be asked.
+    let mut phone = Phone::with(&state);
+    phone.network = false;
+    assert_eq!(phone.run(open()), Err(Failure::NoNetwork));
+    assert_eq!(phone.sent.iter().map(|(path, _)| *path).collect::<Vec<_>>(), ["keys"]);
+    // It has: the phone takes it, and goes on.
+    let mut phone = Phone::with(&state);
+    assert!(matches!(phone.run(open()), Ok(Outcome::Request(_))));
+    assert_eq!(phone.sent.iter().map(|(path, _)| *path).collect::<Vec<_>>(), ["keys", Fetch::PATH]);
 }

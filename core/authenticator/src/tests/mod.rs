@@ -48,11 +48,15 @@ fn root() -> Root {
 }
 
 fn key_set() -> Vec<u8> {
+    key_set_with(vec![Fixed([9; 32])])
+}
+
+fn key_set_with(tls_pins: Vec<Hash32>) -> Vec<u8> {
     let set = KeySet {
         number: 1,
         issued: WALL - 10 * 86_400,
         expires: WALL + 100 * 86_400,
-        tls_pins: vec![Fixed([9; 32])],
+        tls_pins,
         challenge_keys: vec![crypto::p256_public(&CHALLENGE).unwrap()],
         log_keys: vec![crypto::p256_public(&LOG).unwrap()],
         hpke_keys: vec![HpkePublic {
