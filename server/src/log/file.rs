@@ -365,6 +365,14 @@ fn leaves_of(nodes: u64) -> u64 {
     leaves
 }
 
+/// An entry's line in `index`.
+pub(super) fn index_entry(offset: u64, id: OutboxId) -> [u8; 24] {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&offset.to_be_bytes());
+    bytes[8..].copy_from_slice(&id.to_bytes());
+    bytes
+}
+
 fn push_companions(
     index: &mut Vec<u8>,
     tree: &mut Vec<u8>,
@@ -373,8 +381,7 @@ fn push_companions(
     id: OutboxId,
     leaf: Hash,
 ) {
-    index.extend_from_slice(&offset.to_be_bytes());
-    index.extend_from_slice(&id.to_bytes());
+    index.extend_from_slice(&index_entry(offset, id));
     for (_, hash) in frontier.push(leaf) {
         tree.extend_from_slice(&hash);
     }
