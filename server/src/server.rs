@@ -3,6 +3,7 @@
 
 mod background;
 mod counting;
+mod log_check;
 #[cfg(test)]
 mod tests;
 
@@ -15,12 +16,13 @@ use godkend_protocol::keyset::Root;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use self::log_check::LogCheck;
 use crate::activation::{Judge, JudgeError};
 use crate::app::{App, Clock, Wake};
 use crate::audit::AuditLog;
 use crate::config::{Config, Finding, Severity, TlsMode};
 use crate::error::ApiError;
-use crate::keys::{KeysError, ServerKeys, checkpoint_verifiers};
+use crate::keys::{KeysError, ServerKeys};
 use crate::log::{Behind, LogError, Opened, Sequencer, SequencerConfig};
 use crate::ops::health::Readiness;
 use crate::ops::metrics::Metrics;
@@ -230,13 +232,17 @@ pub async fn assemble(
 
     let metrics = Metrics::new();
     let store: Arc<dyn Store> = Arc::new(Counted::new(Arc::new(open_store(&config).await?), &metrics));
-    if !options.new_epoch {
-        check_log(&config, &keys).await?;
+    let check = LogCheck::of(&config, &keys, options);
+    if let Some(check) = check.as_ref().filter(|check| !check.is_long()) {
+        check.before_start().await?;
     }
     let Opened { log, sequencer, entries_ahead, .. } = open_log(&config, &keys, store.clone(), now, options).await?;
     let unknown = u64::try_from(entries_ahead.len()).unwrap_or(u64::MAX);
     if unknown > 0 && unknown == log.size() && store.scan(Account::KIND, None, 1).await?.is_empty() {
         return Err(StartError::DatabaseLost { entries: unknown });
+    }
+    if let Some(check) = check.filter(LogCheck::is_long) {
+        check.behind(log.clone());
     }
     let log = AuditLog::new(log);
     let app = Arc::new(App {
@@ -363,17 +369,6 @@ async fn open_store(config: &Config) -> Result<SqliteStore, StoreError> {
     use rand_core::Rng as _;
     let instance = tls::system_random().next_u64();
     SqliteStore::open(&config.in_data_dir(&config.database.path), instance).await
-}
-
-/// Reads the whole log before it is trusted: opening looks at its end alone.
-async fn check_log(config: &Config, keys: &ServerKeys) -> Result<(), LogError> {
-    let (dir, verifiers) = (config.data_dir().join(LOG_DIR), checkpoint_verifiers(&keys.set));
-    let verified = tokio::task::spawn_blocking(move || crate::log::verify(&dir, &verifiers)).await;
-    match verified.map_err(|_| LogError::Closed)? {
-        Err(damaged @ LogError::Damaged { .. }) => Err(damaged),
-        // Anything else is the opening's to judge, which knows the database.
-        _ => Ok(()),
-    }
 }
 
 async fn open_log(

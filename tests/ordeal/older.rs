@@ -287,6 +287,42 @@ async fn a20_files_that_do_not_belong_together_are_refused_with_a_sentence() {
     server.verified_log();
 }
 
+/// A country's log is not read before the server answers, but behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a20_a_long_log_is_read_behind_the_server_and_damage_stops_every_approval() {
+    let mut server = Server::new();
+    server.start().await;
+    let mut honest = person(&server, "behind").await;
+    honest.ordinary_login().await.unwrap();
+    server.stop().await;
+    let entries = server.data().join("log/entries");
+    let good = std::fs::read(&entries).unwrap();
+    let mut bad = good.clone();
+    let middle = bad.len() / 2;
+    bad[middle] ^= 1;
+    std::fs::write(&entries, &bad).unwrap();
+    server.set("LOG_CHECKED_BEFORE_START_MB", "0");
+    server.spawn(&[]);
+    let started = std::time::Instant::now();
+    while server.get("ready").await != Some(503) {
+        assert!(started.elapsed().as_secs() < 60, "the damage is not found");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(server.complaints().contains("is damaged"), "{}", server.complaints());
+    assert!(honest.ordinary_login().await.is_err(), "approved beside a damaged log");
+    // It does not heal by itself.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(server.get("ready").await, Some(503));
+    server.stop().await;
+    std::fs::write(&entries, &good).unwrap();
+    server.start().await;
+    honest.settle(&mut Dice::new(2)).await.unwrap();
+    honest.ordinary_login().await.unwrap();
+    server.stop().await;
+    assert!(server.complaints().contains("the whole audit log is as it was written"), "{}", server.complaints());
+    server.verified_log();
+}
+
 /// A ledger is of use only if it can find something.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_look_at_the_files_finds_what_does_not_agree() {

@@ -265,6 +265,10 @@ pub struct Log {
     /// The audit log's checkpoint is signed again after so many seconds without a new entry, for witnesses; 0 for never.
     /// Default 3600; `GODKEND_LOG_SIGN_AGAIN_SECONDS`.
     pub sign_again_seconds: u64,
+    /// A start reads the whole audit log. Up to so many megabytes (10^6 bytes) it does so before the server answers anyone,
+    /// and damage refuses to start; a longer one is read behind the running server, and damage stops the log and every
+    /// approval. Default 64; `GODKEND_LOG_CHECKED_BEFORE_START_MB`.
+    pub checked_before_start_mb: u64,
     /// Witnesses of the audit log: each a verifier key, a space, and the file of the newest checkpoint that the witness has
     /// cosigned, relative to the configuration file's folder. A log older than it does not start. Default none;
     /// `GODKEND_LOG_WITNESSES`.
@@ -393,5 +397,5 @@ defaults! {
         par_seconds: 90, code_seconds: 60, id_token_seconds: 300, access_token_seconds: 300, ciba_interval_seconds: 2,
     }
     Admin { listen: None, token_file: PathBuf::from("secrets/admin.token") }
-    Log { level: "info".to_owned(), sign_again_seconds: 3600, witnesses: Vec::new() }
+    Log { level: "info".to_owned(), sign_again_seconds: 3600, checked_before_start_mb: 64, witnesses: Vec::new() }
 }

@@ -146,6 +146,7 @@ settings! {
     "log" {
         "level" Text "error, warn, info, debug or trace."
         "sign_again_seconds" Number "The audit log's checkpoint is signed again after so many seconds without news; 0 for never."
+        "checked_before_start_mb" Number "An audit log up to so many megabytes is read whole before a start, a longer one behind the running server."
         "witnesses" TextList "Witnesses of the audit log, each \"<verifier key> <file of its newest cosigned checkpoint>\"; a log older than it does not start."
     }
 }

@@ -25,7 +25,7 @@ use godkend_protocol::merkle::Hash;
 
 pub use self::record::MAX_ENTRY_LEN;
 pub use self::sequencer::{AheadEntry, Behind, Log, Opened, Sequencer, SequencerConfig};
-pub use self::verify::{LogReport, verify};
+pub use self::verify::{LogReport, length, verify};
 use crate::store::{OutboxId, StoreError};
 
 /// One entry of the log.

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use godkend_protocol::merkle::{Hash, consistency_proof, inclusion_proof, root_at};
@@ -101,6 +101,8 @@ struct Shared {
     wake: Notify,
     /// Why the last round failed, if it did.
     trouble: RwLock<Option<LogError>>,
+    /// Damage that no next round can mend.
+    condemned: OnceLock<LogError>,
     closed: watch::Sender<bool>,
 }
 
@@ -188,6 +190,7 @@ impl Sequencer {
             checkpoint: watch::Sender::new(Arc::new(signed)),
             wake: Notify::new(),
             trouble: RwLock::new(None),
+            condemned: OnceLock::new(),
             closed: watch::Sender::new(false),
         });
         let log = Log { shared: shared.clone() };
@@ -239,6 +242,9 @@ impl Sequencer {
 
     /// Moves up to [`ROUND`] entries; says how many.
     pub(super) async fn round(&mut self) -> Result<usize, LogError> {
+        if let Some(damage) = self.shared.condemned.get() {
+            return Err(damage.clone());
+        }
         let rows = self.store.outbox_read(0, ROUND).await?;
         self.reopen().await?;
         let fresh: Vec<_> = rows.iter().filter(|row| !self.known.contains_key(&row.id)).collect();
@@ -388,7 +394,17 @@ impl Log {
 
     /// Why the log stands still, if it does.
     pub fn trouble(&self) -> Option<LogError> {
+        if let Some(damage) = self.shared.condemned.get() {
+            return Some(damage.clone());
+        }
         self.shared.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Stops the log for good: it has been found damaged, and the next start has to be told so.
+    pub fn condemn(&self, damage: LogError) {
+        // The first finding stays.
+        let _ = self.shared.condemned.set(damage);
+        self.wake();
     }
 
     /// The inclusion proof of an entry in the tree of `size` entries.

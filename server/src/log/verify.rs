@@ -33,6 +33,12 @@ pub struct LogReport {
     pub companions: bool,
 }
 
+/// Bytes of the log's entries; 0 where there is none.
+#[must_use]
+pub fn length(dir: &Path) -> u64 {
+    std::fs::metadata(dir.join(ENTRIES)).map_or(0, |file| file.len())
+}
+
 /// Reads every entry, recomputes the root hash and compares it with the stored checkpoint; may run beside the server.
 ///
 /// # Errors
