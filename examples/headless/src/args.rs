@@ -469,6 +469,9 @@ pub(crate) struct AtDesk {
     /// File with the desk's token [default: the embedded server's].
     #[arg(long, value_name = "FILE")]
     pub(crate) token: Option<PathBuf>,
+    /// Origin of the desk's interface, where it has a listener of its own [default: the root's].
+    #[arg(long, env = "GODKEND_DESK", value_name = "URL")]
+    pub(crate) desk: Option<String>,
 }
 
 /// `create-citizen`

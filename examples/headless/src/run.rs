@@ -164,7 +164,11 @@ const fn options(decide: &Decide) -> Options {
 
 async fn open_desk(desk: &AtDesk, home: &Home) -> Result<Desk, Problem> {
     let token = desk.token.clone().unwrap_or_else(|| home::token_file(&home.server()));
-    Desk::open(&home.root()?, &token).await
+    let opened = Desk::open(&home.root()?, &token).await?;
+    Ok(match &desk.desk {
+        Some(origin) => opened.at(origin),
+        None => opened,
+    })
 }
 
 async fn at_desk(command: Command, home: &Home, out: &Output) -> Result<Exit, Problem> {

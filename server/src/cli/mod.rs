@@ -191,11 +191,13 @@ enum DeskCommand {
     /// Shows an activation: which phone has taken it, and from where.
     Activation {
         /// Its id.
+        #[arg(allow_hyphen_values = true)]
         id: String,
     },
     /// Types in the digits that the citizen's phone shows.
     Digits {
         /// The activation or PIN reset.
+        #[arg(allow_hyphen_values = true)]
         id: String,
         /// The eight digits.
         digits: String,
@@ -223,21 +225,25 @@ enum DeskCommand {
     /// Blocks a device.
     BlockDevice {
         /// Its id.
+        #[arg(allow_hyphen_values = true)]
         id: String,
     },
     /// Opens a blocked or frozen device again.
     UnblockDevice {
         /// Its id.
+        #[arg(allow_hyphen_values = true)]
         id: String,
     },
     /// Removes a device for good.
     RemoveDevice {
         /// Its id.
+        #[arg(allow_hyphen_values = true)]
         id: String,
     },
     /// Opens a new PIN for a device whose owner was proofed again.
     PinReset {
         /// Its id.
+        #[arg(allow_hyphen_values = true)]
         id: String,
     },
     /// Moves the clock of a test environment.
@@ -282,5 +288,21 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    /// One id in 64 begins with a hyphen.
+    #[test]
+    fn an_id_may_begin_with_a_hyphen() {
+        for command in ["activation", "block-device", "unblock-device", "remove-device", "pin-reset"] {
+            let parsed = super::Cli::command().try_get_matches_from([
+                "godkend-server",
+                "desk",
+                command,
+                "-dFzYWtlZXAxMjM0NTY3OA",
+            ]);
+            assert!(parsed.is_ok(), "{command}: {parsed:?}");
+        }
+        let digits = ["godkend-server", "desk", "digits", "-dFzYWtlZXAxMjM0NTY3OA", "12345678"];
+        assert!(super::Cli::command().try_get_matches_from(digits).is_ok());
     }
 }

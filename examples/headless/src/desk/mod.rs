@@ -72,6 +72,12 @@ impl Desk {
         Ok(Self { client: http::client(root).await?, url: root.url.trim_end_matches('/').to_owned(), token })
     }
 
+    /// The same desk at another origin, behind the same pinned keys.
+    pub(crate) fn at(mut self, origin: &str) -> Self {
+        origin.trim_end_matches('/').clone_into(&mut self.url);
+        self
+    }
+
     /// Creates a citizen.
     ///
     /// # Errors

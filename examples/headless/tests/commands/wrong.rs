@@ -168,6 +168,24 @@ fn the_same_thing_twice_is_told() {
     assert_ne!(world.godkend("number --approve --json").typing(&[&number, PIN]).end().code, 0);
 }
 
+/// Where the desk has a listener of its own, its commands have to be told.
+#[test]
+fn the_desk_is_found_at_its_own_address() {
+    let world = World::empty();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let own = format!("127.0.0.1:{port}");
+    let serve = world.godkend("serve --test --listen 127.0.0.1:0 --json");
+    let mut server = serve.env("GODKEND_ADMIN_LISTEN", own).start();
+    server.wait_for("\"type\":\"serving\"");
+    let create = "create-citizen --name Anna --user-id anna.a --born 1990-05-17 --json";
+    assert_ne!(world.godkend(create).end().code, 0);
+    let desk = format!("https://localhost:{port}");
+    world.godkend(create).env("GODKEND_DESK", &desk).end().ends(0);
+    let one = world.godkend(&format!("citizens anna.a --desk {desk} --json")).end().ends(0);
+    assert!(one.out.contains("\"anna.a\""), "{one:?}");
+    server.kill();
+}
+
 #[test]
 fn no_secret_is_an_argument() {
     let world = World::empty();
