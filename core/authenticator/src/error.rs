@@ -13,6 +13,9 @@ pub enum Failure {
     /// The person cancelled.
     #[error("cancelled")]
     Cancelled,
+    /// The finger or face was not recognised: try again, or use the PIN.
+    #[error("not authenticated")]
+    NotAuthenticated,
     /// The biometric sensor is locked out: use the PIN.
     #[error("the sensor is locked out")]
     LockedOut,
@@ -122,6 +125,10 @@ impl Failure {
     const fn fixed(&self) -> (&'static str, &'static str) {
         match self {
             Self::Cancelled => ("Annulleret. Intet er godkendt.", "Cancelled. Nothing was approved."),
+            Self::NotAuthenticated => (
+                "Fingeraftryk eller ansigt blev ikke genkendt. Prøv igen, eller brug PIN-koden.",
+                "The fingerprint or face was not recognised. Try again, or use the PIN.",
+            ),
             Self::LockedOut => (
                 "Fingeraftryk eller ansigt er låst lige nu. Brug PIN-koden.",
                 "Fingerprint or face is locked for now. Use the PIN.",
@@ -223,6 +230,7 @@ impl From<KeyFailure> for Failure {
     fn from(failure: KeyFailure) -> Self {
         match failure {
             KeyFailure::Cancelled => Self::Cancelled,
+            KeyFailure::NotAuthenticated => Self::NotAuthenticated,
             KeyFailure::LockedOut => Self::LockedOut,
             KeyFailure::Invalidated => Self::KeyInvalidated,
             KeyFailure::Missing => Self::KeyMissing,
@@ -241,6 +249,7 @@ mod tests {
         let status = |tries_left, wait, dead| PinStatus { tries_left, wait, rounds_left: 1, dead };
         let mut all = vec![
             Failure::Cancelled,
+            Failure::NotAuthenticated,
             Failure::LockedOut,
             Failure::KeyInvalidated,
             Failure::KeyMissing,

@@ -105,6 +105,9 @@ pub enum KeyFailure {
     /// The person cancelled the prompt.
     #[error("the prompt was cancelled")]
     Cancelled,
+    /// The finger or face was not recognised, or the phone was not unlocked.
+    #[error("not authenticated")]
+    NotAuthenticated,
     /// Too many failed matches: the hardware is locked out for now.
     #[error("the hardware is locked out for now")]
     LockedOut,

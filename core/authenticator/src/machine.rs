@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use godkend_protocol::formats::digits;
 use godkend_protocol::keyset::Root;
+use godkend_protocol::messages::activation::Stage;
 use godkend_protocol::types::{DeviceInfo, KeyPurpose, SecurityLevel, Suite};
 
 use crate::command::{Command, Outcome};
@@ -142,6 +144,18 @@ impl Authenticator {
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let id = shared.state.resolve(identity)?;
         Ok(shared.state.identity(id)?.history.clone())
+    }
+
+    /// The digits that the person is to type where the activation was handed out, while they are wanted.
+    ///
+    /// # Errors
+    /// [`Failure::NoIdentity`].
+    pub fn digits(&self, identity: Option<IdentityId>) -> Result<Option<String>, Failure> {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = shared.state.resolve(identity)?;
+        let enrolment = shared.state.identity(id)?.enrolment.as_ref();
+        let wanted = enrolment.filter(|enrolment| enrolment.stage == Stage::Digits);
+        Ok(wanted.map(|enrolment| digits::of_transcript(&enrolment.transcript)))
     }
 
     /// Whether an activation was sent and its reply is not there yet: [`Command::Resume`] fetches it.

@@ -214,6 +214,14 @@ impl Client {
         self.0.machine().history(identity)
     }
 
+    /// The digits that a person is to type where the activation was handed out, while they are wanted.
+    ///
+    /// # Errors
+    /// [`Failure::NoIdentity`].
+    pub fn digits(&self, identity: Option<IdentityId>) -> Result<Option<String>, Failure> {
+        self.0.machine().digits(identity)
+    }
+
     /// Whether an activation was sent and its reply is not there yet: [`Command::Resume`] fetches it.
     #[must_use]
     pub fn activation_pending(&self) -> bool {

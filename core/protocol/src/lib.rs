@@ -8,6 +8,7 @@ pub mod cose;
 pub mod cosignature;
 pub mod crypto;
 pub mod formats;
+pub mod hardware;
 pub mod keyset;
 pub mod merkle;
 pub mod messages;

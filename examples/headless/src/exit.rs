@@ -79,7 +79,7 @@ impl Exit {
     /// Of a phone's failure.
     pub(crate) const fn of_failure(failure: &Failure) -> Self {
         match failure {
-            Failure::Cancelled | Failure::UpdateNeeded => Self::Refused,
+            Failure::Cancelled | Failure::NotAuthenticated | Failure::UpdateNeeded => Self::Refused,
             Failure::LockedOut => Self::Locked,
             Failure::WrongPin(status) if status.dead || status.wait > 0 => Self::Locked,
             Failure::WrongPin(_) => Self::Refused,

@@ -193,6 +193,7 @@ fn sentence(text: &str) -> String {
 const fn failure_code(failure: &Failure) -> &'static str {
     match failure {
         Failure::Cancelled => "cancelled",
+        Failure::NotAuthenticated => "not_authenticated",
         Failure::LockedOut => "locked_out",
         Failure::KeyInvalidated => "key_invalidated",
         Failure::KeyMissing => "key_missing",
