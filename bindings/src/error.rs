@@ -344,3 +344,74 @@ impl From<OpenError> for PhoneError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_says_what_to_do_in_both_languages() {
+        let tries = |wait_seconds| PinTries { tries_left: 2, wait_seconds, rounds_left: 1, blocked: false };
+        let refused = |code: &str| PhoneError::Refused { code: code.to_owned(), retry_after: None, tries_left: None };
+        let mut all = vec![
+            PhoneError::Cancelled,
+            PhoneError::NotAuthenticated,
+            PhoneError::LockedOut,
+            PhoneError::KeyInvalidated,
+            PhoneError::KeyMissing,
+            PhoneError::NotSupported,
+            PhoneError::NoNetwork,
+            refused("a code of a newer server's"),
+            PhoneError::Blocked,
+            PhoneError::Frozen,
+            PhoneError::Removed,
+            PhoneError::Expired,
+            PhoneError::WrongPin { tries: tries(0) },
+            PhoneError::WrongPin { tries: tries(60) },
+            PhoneError::PinWaiting { seconds: 60 },
+            PhoneError::PinBlocked,
+            PhoneError::PinTooWeak { reason: WeakPin::Sequence },
+            PhoneError::NotACode,
+            PhoneError::UnknownRoot,
+            PhoneError::UpdateNeeded,
+            PhoneError::Untrusted,
+            PhoneError::ClockWrong,
+            PhoneError::Storage,
+            PhoneError::StateDamaged,
+            PhoneError::StateNewer,
+            PhoneError::InUse,
+            PhoneError::Busy,
+            PhoneError::NoPerson,
+            PhoneError::NoRequest,
+            PhoneError::NotNow,
+            PhoneError::SharedPhone,
+            PhoneError::ShutDown,
+            PhoneError::BadConfiguration { what: "x".to_owned() },
+            PhoneError::Unexpected,
+        ];
+        all.extend(Code::ALL.iter().map(|code| refused(code.as_str())));
+        for error in all {
+            let (danish, english) = (error.text(Language::Danish), error.text(Language::English));
+            for text in [&danish, &english] {
+                assert!(text.len() > 8 && text.ends_with('.') && !text.contains("{}"), "{error:?}: {text}");
+            }
+            assert_ne!(danish, english);
+            assert_eq!(error.text(Language::Greenlandic), danish);
+        }
+    }
+
+    #[test]
+    fn a_refusal_keeps_its_code_and_its_sentence() {
+        for code in Code::ALL {
+            let failure = Failure::Refused { code: *code, retry_after: Some(7), tries_left: Some(1) };
+            let error = PhoneError::from(failure);
+            let sentence = match code {
+                Code::DeviceUnknown => Code::DeviceRemoved.english(),
+                code => code.english(),
+            };
+            assert_eq!(error.text(Language::English), sentence);
+        }
+        let waiting = Failure::Refused { code: Code::PinWaiting, retry_after: Some(7), tries_left: None };
+        assert_eq!(PhoneError::from(waiting), PhoneError::PinWaiting { seconds: 7 });
+    }
+}

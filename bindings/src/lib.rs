@@ -29,6 +29,6 @@ pub use phone::{Phone, erase};
 pub use request::{Action, Approved, Binding, Level, Payment, Request, Scanned, Waiting};
 pub use secret::SecretBytes;
 pub use store::{StateStore, StoreError};
-pub use watch::{AppVersion, Connection, Observer, PhoneState};
+pub use watch::{AppVersion, Connection, Observer, ObserverError, PhoneState};
 
 uniffi::setup_scaffolding!("godkend");

@@ -74,12 +74,29 @@ pub struct PhoneState {
     pub activation_pending: bool,
 }
 
+/// An observer threw. It is told of the next change all the same.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error, uniffi::Error)]
+pub enum ObserverError {
+    /// It threw.
+    #[error("failed: {detail}")]
+    Failed {
+        /// For the developer's log.
+        detail: String,
+    },
+}
+
+impl From<uniffi::UnexpectedUniFFICallbackError> for ObserverError {
+    fn from(error: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Failed { detail: error.reason }
+    }
+}
+
 /// Told that something has changed.
 #[uniffi::export(foreign)]
 pub trait Observer: Send + Sync {
     /// `Phone.state` differs from what it was. Called on a thread of the library's, one call at a time; several changes
     /// may come as one call. Any method of the phone may be called from here.
-    fn changed(&self);
+    fn changed(&self) -> Result<(), ObserverError>;
 }
 
 /// What the polls have found.
@@ -250,8 +267,9 @@ impl Board {
 async fn tell(mut changes: watch::Receiver<PhoneState>, observer: Arc<dyn Observer>) {
     while changes.changed().await.is_ok() {
         let observer = Arc::clone(&observer);
-        // An observer that throws is not told less for it.
-        drop(tokio::task::spawn_blocking(move || observer.changed()).await);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || observer.changed()).await {
+            tracing::warn!(%error, "the observer threw");
+        }
     }
 }
 

@@ -1419,7 +1419,7 @@ public protocol Observer: AnyObject, Sendable {
      * `Phone.state` differs from what it was. Called on a thread of the library's, one call at a time; several changes
      * may come as one call. Any method of the phone may be called from here.
      */
-    func changed()
+    func changed() throws
 
 }
 /**
@@ -1482,7 +1482,7 @@ open class ObserverImpl: Observer, @unchecked Sendable {
      * `Phone.state` differs from what it was. Called on a thread of the library's, one call at a time; several changes
      * may come as one call. Any method of the phone may be called from here.
      */
-open func changed()  {try! rustCall() {
+open func changed()throws   {try rustCallWithError(FfiConverterTypeObserverError_lift) {
         uniffiCallStatus in
     uniffi_godkend_ffi_fn_method_observer_changed(
             self.uniffiCloneHandle(),uniffiCallStatus
@@ -1528,16 +1528,17 @@ fileprivate struct UniffiCallbackInterfaceObserver {
                 guard let uniffiObj = try? FfiConverterTypeObserver.handleMap.get(handle: uniffiHandle) else {
                     throw UniffiInternalError.unexpectedStaleHandle
                 }
-                return uniffiObj.changed(
+                return try uniffiObj.changed(
                 )
             }
 
 
             let writeReturn = { () }
-            uniffiTraitInterfaceCall(
+            uniffiTraitInterfaceCallWithError(
                 callStatus: uniffiCallStatus,
                 makeCall: makeCall,
-                writeReturn: writeReturn
+                writeReturn: writeReturn,
+                lowerError: FfiConverterTypeObserverError_lower
             )
         }
     )
@@ -6173,6 +6174,90 @@ public func FfiConverterTypeLevel_lower(_ value: Level) -> RustBuffer {
 
 
 /**
+ * An observer threw. It is told of the next change all the same.
+ */
+public
+enum ObserverError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
+
+
+
+    /**
+     * It threw.
+     */
+    case Failed(
+        /**
+         * For the developer's log.
+         */detail: String
+    )
+
+
+
+
+
+
+    public var errorDescription: String? {
+        String(reflecting: self)
+    }
+
+}
+
+#if compiler(>=6)
+extension ObserverError: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeObserverError: FfiConverterRustBuffer {
+    typealias SwiftType = ObserverError
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ObserverError {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+
+
+
+        case 1: return .Failed(
+            detail: try FfiConverterString.read(from: &buf)
+            )
+
+         default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: ObserverError, into buf: inout [UInt8]) {
+        switch value {
+
+
+
+
+
+        case let .Failed(detail):
+            writeInt(&buf, Int32(1))
+            FfiConverterString.write(detail, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeObserverError_lift(_ buf: RustBuffer) throws -> ObserverError {
+    return try FfiConverterTypeObserverError.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeObserverError_lower(_ value: ObserverError) -> RustBuffer {
+    return FfiConverterTypeObserverError.lower(value)
+}
+
+
+/**
  * Why a call did not do what it should. `text` says it to the person, with what to do next.
  */
 public
@@ -7988,7 +8073,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_godkend_ffi_checksum_method_statestore_save() != 46690) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_godkend_ffi_checksum_method_observer_changed() != 34042) {
+    if (uniffi_godkend_ffi_checksum_method_observer_changed() != 16280) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_godkend_ffi_checksum_constructor_desktop_new() != 40490) {

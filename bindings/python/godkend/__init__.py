@@ -559,7 +559,7 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_method_hardwarekeys_aliases() != 62302:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_godkend_ffi_checksum_method_observer_changed() != 34042:
+    if lib.uniffi_godkend_ffi_checksum_method_observer_changed() != 16280:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_method_phone_activate() != 54988:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -1728,7 +1728,7 @@ _UNIFFI_FOREIGN_FUTURE_HANDLE_MAP = _UniffiHandleMap()
 @_UNIFFI_FOREIGN_FUTURE_DROPPED_CALLBACK
 def _uniffi_future_dropped_callback(handle):
     (eventloop, task) = _UNIFFI_FOREIGN_FUTURE_HANDLE_MAP.remove(handle)
-    eventloop.call_soon(_uniffi_cancel_task, task)
+    eventloop.call_soon_threadsafe(_uniffi_cancel_task, task)
 
 def _uniffi_cancel_task(task):
     if not task.done():
@@ -5204,6 +5204,68 @@ class _UniffiFfiConverterTypeKeyError(_UniffiConverterRustBuffer):
 
 
 
+# ObserverError
+# We want to define each variant as a nested class that's also a subclass,
+# which is tricky in Python.  To accomplish this we're going to create each
+# class separately, then manually add the child classes to the base class's
+# __dict__.  All of this happens in dummy class to avoid polluting the module
+# namespace.
+class ObserverError(Exception):
+    """
+    An observer threw. It is told of the next change all the same.
+"""
+    pass
+
+_UniffiTempObserverError = ObserverError
+
+class ObserverError:  # type: ignore
+    """
+    An observer threw. It is told of the next change all the same.
+"""
+
+    class Failed(_UniffiTempObserverError):
+        """
+        It threw.
+"""
+
+        def __init__(self, detail):
+            super().__init__(", ".join([
+                "detail={!r}".format(detail),
+            ]))
+            self.detail = detail
+
+        def __repr__(self):
+            return "ObserverError.Failed({})".format(str(self))
+    _UniffiTempObserverError.Failed = Failed # type: ignore
+
+ObserverError = _UniffiTempObserverError # type: ignore
+del _UniffiTempObserverError
+
+
+class _UniffiFfiConverterTypeObserverError(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        variant = buf.read_i32()
+        if variant == 1:
+            return ObserverError.Failed(
+                _UniffiFfiConverterString.read(buf),
+            )
+        raise InternalError("Raw enum value doesn't match any cases")
+
+    @staticmethod
+    def check_lower(value):
+        if isinstance(value, ObserverError.Failed):
+            _UniffiFfiConverterString.check_lower(value.detail)
+            return
+
+    @staticmethod
+    def write(value, buf):
+        if isinstance(value, ObserverError.Failed):
+            buf.write_i32(1)
+            _UniffiFfiConverterString.write(value.detail, buf)
+
+
+
 
 
 
@@ -7837,7 +7899,7 @@ class ObserverImpl(Observer):
             self._uniffi_clone_handle(),
         )
         _uniffi_lift_return = lambda val: None
-        _uniffi_error_converter = None
+        _uniffi_error_converter = _UniffiFfiConverterTypeObserverError
         _uniffi_ffi_result = _uniffi_rust_call_with_error(
             _uniffi_error_converter,
             _UniffiLib.uniffi_godkend_ffi_fn_method_observer_changed,
@@ -7864,10 +7926,12 @@ class _UniffiTraitImplObserverImpl:
             uniffi_method = uniffi_obj.changed
             return uniffi_method(*uniffi_args)
         write_return_value = lambda v: None
-        _uniffi_trait_interface_call(
+        _uniffi_trait_interface_call_with_error(
                 uniffi_call_status_ptr.contents,
                 make_call,
                 write_return_value,
+                ObserverError,
+                _UniffiFfiConverterTypeObserverError.lower,
         )
 
     @_UNIFFI_CALLBACK_INTERFACE_FREE_GODKEND_OBSERVER
@@ -9269,6 +9333,7 @@ __all__ = [
     "Level",
     "Binding",
     "KeyError",
+    "ObserverError",
     "WeakPin",
     "PhoneError",
     "Scanned",

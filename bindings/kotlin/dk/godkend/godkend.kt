@@ -1382,7 +1382,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_godkend_ffi_checksum_method_statestore_save() and 0xFFFF) != 46690) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_godkend_ffi_checksum_method_observer_changed() and 0xFFFF) != 34042) {
+    if ((lib.uniffi_godkend_ffi_checksum_method_observer_changed() and 0xFFFF) != 16280) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_godkend_ffi_checksum_constructor_desktop_new() and 0xFFFF) != 40490) {
@@ -3135,10 +3135,11 @@ open class ObserverImpl: Disposable, AutoCloseable, Observer
     /**
      * `Phone.state` differs from what it was. Called on a thread of the library's, one call at a time; several changes
      * may come as one call. Any method of the phone may be called from here.
-     */override fun `changed`()
+     */
+    @Throws(ObserverException::class)override fun `changed`()
         =
     callWithHandle {
-    uniffiRustCall() { _status ->
+    uniffiRustCallWithError(ObserverException) { _status ->
     UniffiLib.uniffi_godkend_ffi_fn_method_observer_changed(
         it,
         _status)
@@ -3173,7 +3174,12 @@ internal object uniffiCallbackInterfaceObserver {
                 )
             }
             val writeReturn = { _: Unit -> Unit }
-            uniffiTraitInterfaceCall(uniffiCallStatus, makeCall, writeReturn)
+            uniffiTraitInterfaceCallWithError(
+                uniffiCallStatus,
+                makeCall,
+                writeReturn,
+                { e: ObserverException -> FfiConverterTypeObserverError.lower(e) }
+            )
         }
     }
 
@@ -7478,6 +7484,77 @@ public object FfiConverterTypeLevel: FfiConverterRustBuffer<Level> {
 }
 
 
+
+
+
+
+
+/**
+ * An observer threw. It is told of the next change all the same.
+ */
+sealed class ObserverException: kotlin.Exception() {
+
+    /**
+     * It threw.
+     */
+    class Failed(
+
+        /**
+         * For the developer's log.
+         */
+        val `detail`: kotlin.String
+        ) : ObserverException() {
+        override val message
+            get() = "detail=${ `detail` }"
+    }
+
+
+
+
+
+    companion object ErrorHandler : UniffiRustCallStatusErrorHandler<ObserverException> {
+        override fun lift(error_buf: RustBuffer.ByValue): ObserverException = FfiConverterTypeObserverError.lift(error_buf)
+    }
+
+
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeObserverError : FfiConverterRustBuffer<ObserverException> {
+    override fun read(buf: ByteBuffer): ObserverException {
+
+
+        return when(buf.getInt()) {
+            1 -> ObserverException.Failed(
+                FfiConverterString.read(buf),
+                )
+            else -> throw RuntimeException("invalid error enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: ObserverException): ULong {
+        return when(value) {
+            is ObserverException.Failed -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+                + FfiConverterString.allocationSize(value.`detail`)
+            )
+        }
+    }
+
+    override fun write(value: ObserverException, buf: ByteBuffer) {
+        when(value) {
+            is ObserverException.Failed -> {
+                buf.putInt(1)
+                FfiConverterString.write(value.`detail`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+
+}
 
 
 
