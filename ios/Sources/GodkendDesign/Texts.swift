@@ -277,8 +277,12 @@ public enum TextKey: String, CaseIterable, Sendable {
     case `errorBlockedText` = "error_blocked_text"
     case `errorFrozenTitle` = "error_frozen_title"
     case `errorFrozenText` = "error_frozen_text"
+    case `errorRemovedTitle` = "error_removed_title"
+    case `errorRemovedText` = "error_removed_text"
     case `errorInvalidatedTitle` = "error_invalidated_title"
     case `errorInvalidatedText` = "error_invalidated_text"
+    case `errorNotRecognisedTitle` = "error_not_recognised_title"
+    case `errorNotRecognisedText` = "error_not_recognised_text"
     case `errorLockedOutTitle` = "error_locked_out_title"
     case `errorLockedOutText` = "error_locked_out_text"
     case `errorCancelledTitle` = "error_cancelled_title"
@@ -617,8 +621,12 @@ public enum Texts {
         "error_blocked_text": "Den kan ikke godkende noget. Kontakt din bank eller Borgerservice, hvis du vil bruge den igen.",
         "error_frozen_title": "Telefonen er sat i stå",
         "error_frozen_text": "Noget tyder på, at appen er kopieret eller gendannet fra en gammel kopi. Kontakt din bank eller Borgerservice.",
+        "error_removed_title": "Telefonen er fjernet",
+        "error_removed_text": "Den blev fjernet fra dine telefoner. Aktivér den igen for at bruge den.",
         "error_invalidated_title": "Der er kommet et nyt fingeraftryk eller ansigt",
         "error_invalidated_text": "Derfor gælder det gamle ikke længere. Brug PIN-koden nu, og slå biometri til igen bagefter.",
+        "error_not_recognised_title": "Fingeraftryk eller ansigt blev ikke genkendt",
+        "error_not_recognised_text": "Prøv igen, eller brug PIN-koden. Intet er godkendt.",
         "error_locked_out_title": "Fingeraftryk eller ansigt er låst",
         "error_locked_out_text": "Der var for mange forsøg, der ikke passede. Brug PIN-koden.",
         "error_cancelled_title": "Annulleret",
@@ -926,8 +934,12 @@ public enum Texts {
         "error_blocked_text": "It cannot approve anything. Contact your bank or a citizen service to use it again.",
         "error_frozen_title": "The phone is frozen",
         "error_frozen_text": "It looks as if the app was copied or restored from an old copy. Contact your bank or a citizen service.",
+        "error_removed_title": "The phone was removed",
+        "error_removed_text": "It was removed from your phones. Activate it again to use it.",
         "error_invalidated_title": "A fingerprint or face was added",
         "error_invalidated_text": "So the old one no longer counts. Use the PIN now and turn biometrics on again afterwards.",
+        "error_not_recognised_title": "The fingerprint or face was not recognised",
+        "error_not_recognised_text": "Try again or use the PIN. Nothing was approved.",
         "error_locked_out_title": "Fingerprint or face is locked",
         "error_locked_out_text": "Too many tries did not match. Use the PIN.",
         "error_cancelled_title": "Cancelled",
@@ -1235,8 +1247,12 @@ public enum Texts {
         "error_blocked_text": "Den kan ikke godkende noget. Kontakt din bank eller Borgerservice, hvis du vil bruge den igen.",
         "error_frozen_title": "Telefonen er sat i stå",
         "error_frozen_text": "Noget tyder på, at appen er kopieret eller gendannet fra en gammel kopi. Kontakt din bank eller Borgerservice.",
+        "error_removed_title": "Telefonen er fjernet",
+        "error_removed_text": "Den blev fjernet fra dine telefoner. Aktivér den igen for at bruge den.",
         "error_invalidated_title": "Der er kommet et nyt fingeraftryk eller ansigt",
         "error_invalidated_text": "Derfor gælder det gamle ikke længere. Brug PIN-koden nu, og slå biometri til igen bagefter.",
+        "error_not_recognised_title": "Fingeraftryk eller ansigt blev ikke genkendt",
+        "error_not_recognised_text": "Prøv igen, eller brug PIN-koden. Intet er godkendt.",
         "error_locked_out_title": "Fingeraftryk eller ansigt er låst",
         "error_locked_out_text": "Der var for mange forsøg, der ikke passede. Brug PIN-koden.",
         "error_cancelled_title": "Annulleret",
