@@ -100,6 +100,7 @@ public enum TextKey: String, CaseIterable, Sendable {
     case `homeUnsettled` = "home_unsettled"
     case `homeBiometricsAgain` = "home_biometrics_again"
     case `homeUpdate` = "home_update"
+    case `homeUpdateRequired` = "home_update_required"
     case `update` = "update"
     case `scanTitle` = "scan_title"
     case `scanText` = "scan_text"
@@ -289,6 +290,7 @@ public enum TextKey: String, CaseIterable, Sendable {
     case `errorCancelledText` = "error_cancelled_text"
     case `errorNoBiometricsTitle` = "error_no_biometrics_title"
     case `errorNoBiometricsText` = "error_no_biometrics_text"
+    case `errorSystemSettings` = "error_system_settings"
     case `errorNotSupportedTitle` = "error_not_supported_title"
     case `errorNotSupportedText` = "error_not_supported_text"
     case `errorNoAgreementTitle` = "error_no_agreement_title"
@@ -444,6 +446,7 @@ public enum Texts {
         "home_unsettled": "Dit sidste svar er ikke nået frem endnu. Vi sender det igen.",
         "home_biometrics_again": "Fingeraftryk er ændret. Slå biometri til igen med din PIN-kode.",
         "home_update": "Der er en ny udgave af appen.",
+        "home_update_required": "Appen skal opdateres senest {0}.",
         "update": "Opdatér",
         "scan_title": "Scan QR-koden",
         "scan_text": "Hold kameraet over koden på den anden skærm.",
@@ -633,6 +636,7 @@ public enum Texts {
         "error_cancelled_text": "Intet er godkendt.",
         "error_no_biometrics_title": "Telefonen kan ikke bruge biometri",
         "error_no_biometrics_text": "Der skal være et fingeraftryk eller ansigt i telefonens indstillinger, og sensoren skal være sikker nok. PIN-koden virker som altid.",
+        "error_system_settings": "Åbn telefonens indstillinger",
         "error_not_supported_title": "Det kan denne telefon ikke",
         "error_not_supported_text": "Telefonens sikkerhedschip kan ikke det, der kræves. Brug en anden telefon eller et andet middel.",
         "error_no_agreement_title": "Ingen koder uden netværk",
@@ -757,6 +761,7 @@ public enum Texts {
         "home_unsettled": "Your last answer has not arrived yet. We send it again.",
         "home_biometrics_again": "Fingerprints have changed. Turn biometrics on again with your PIN.",
         "home_update": "There is a new version of the app.",
+        "home_update_required": "The app must be updated by {0}.",
         "update": "Update",
         "scan_title": "Scan the QR code",
         "scan_text": "Hold the camera over the code on the other screen.",
@@ -946,6 +951,7 @@ public enum Texts {
         "error_cancelled_text": "Nothing was approved.",
         "error_no_biometrics_title": "The phone cannot use biometrics",
         "error_no_biometrics_text": "There must be a fingerprint or face in the phone's settings, and the sensor must be secure enough. The PIN works as always.",
+        "error_system_settings": "Open the phone's settings",
         "error_not_supported_title": "This phone cannot do that",
         "error_not_supported_text": "The phone's security chip cannot do what is required. Use another phone or another means.",
         "error_no_agreement_title": "No codes without a network",
@@ -1070,6 +1076,7 @@ public enum Texts {
         "home_unsettled": "Dit sidste svar er ikke nået frem endnu. Vi sender det igen.",
         "home_biometrics_again": "Fingeraftryk er ændret. Slå biometri til igen med din PIN-kode.",
         "home_update": "Der er en ny udgave af appen.",
+        "home_update_required": "Appen skal opdateres senest {0}.",
         "update": "Opdatér",
         "scan_title": "Scan QR-koden",
         "scan_text": "Hold kameraet over koden på den anden skærm.",
@@ -1259,6 +1266,7 @@ public enum Texts {
         "error_cancelled_text": "Intet er godkendt.",
         "error_no_biometrics_title": "Telefonen kan ikke bruge biometri",
         "error_no_biometrics_text": "Der skal være et fingeraftryk eller ansigt i telefonens indstillinger, og sensoren skal være sikker nok. PIN-koden virker som altid.",
+        "error_system_settings": "Åbn telefonens indstillinger",
         "error_not_supported_title": "Det kan denne telefon ikke",
         "error_not_supported_text": "Telefonens sikkerhedschip kan ikke det, der kræves. Brug en anden telefon eller et andet middel.",
         "error_no_agreement_title": "Ingen koder uden netværk",
