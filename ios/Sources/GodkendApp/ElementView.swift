@@ -1,0 +1,167 @@
+#if canImport(SwiftUI) && os(iOS)
+import GodkendDesign
+import GodkendScreens
+import SwiftUI
+
+/// Draws an element by its role.
+struct ElementView: View {
+    let element: Element
+
+    var body: some View {
+        drawn
+            .disabled(!element.isEnabled)
+            .accessibilityIdentifier(element.id)
+            .accessibilityHint(element.hint ?? "")
+    }
+
+    @ViewBuilder private var drawn: some View {
+        switch element.role {
+        case .heading:
+            Text(element.label).style(TypeScale.heading).accessibilityAddTraits(.isHeader)
+        case .text:
+            Text(element.label).style(TypeScale.body)
+        case .strong:
+            Text(element.label).style(TypeScale.strong)
+        case .large:
+            LabelledValue(element: element, style: TypeScale.display)
+        case .notice(let tone):
+            Text(element.label).style(TypeScale.body)
+                .padding(Spacing.medium)
+                .frame(maxWidth: .infinity, alignment: .leading)
+                .foregroundStyle(tone.text.color)
+                .background(tone.back.color, in: RoundedRectangle(cornerRadius: Size.corner))
+        case .code:
+            Text(element.value ?? "").style(TypeScale.code).monospacedDigit()
+                .frame(maxWidth: .infinity)
+                .accessibilityLabel(element.label)
+        case .countdown:
+            Text(element.label).style(TypeScale.label).monospacedDigit()
+                .accessibilityAddTraits(.updatesFrequently)
+        case .button(let emphasis):
+            Button { element.press?() } label: { ButtonLabel(element: element) }
+                .buttonStyle(WeightedButton(emphasis: emphasis))
+        case .slide:
+            SlideView(element: element)
+        case .field(let keyboard):
+            FieldView(element: element, keyboard: keyboard)
+        case .pad:
+            Text(element.value ?? "").style(TypeScale.body).frame(maxWidth: .infinity)
+                .accessibilityAddTraits(.updatesFrequently)
+        case .key:
+            // Drawn together, in `PadView`.
+            EmptyView()
+        case .toggle(let isOn):
+            Toggle(isOn: Binding(get: { isOn }, set: { _ in element.press?() })) { ButtonLabel(element: element) }
+                .frame(minHeight: Size.touch)
+        case .row:
+            RowView(element: element)
+        case .choice(let isChosen):
+            Button { element.press?() } label: {
+                HStack {
+                    Text(element.label).style(TypeScale.body)
+                    Spacer()
+                    if isChosen { Image(systemName: "checkmark").accessibilityHidden(true) }
+                }
+                .frame(minHeight: Size.touch)
+            }
+            .accessibilityValue(element.value ?? "")
+            .accessibilityAddTraits(isChosen ? .isSelected : [])
+        case .picture:
+            QrCode(text: element.value ?? "").accessibilityLabel(element.label)
+        case .viewfinder:
+            CameraView(seen: { element.enter?($0) }).accessibilityLabel(element.label)
+        case .progress:
+            ProgressView(element.label)
+        }
+    }
+}
+
+/// A label, and below it what it stands for.
+struct LabelledValue: View {
+    let element: Element
+    let style: TypeStyle
+
+    var body: some View {
+        VStack(alignment: .leading, spacing: Spacing.hair) {
+            Text(element.label).style(TypeScale.label).foregroundStyle(Colour.textSoft.color)
+            if let value = element.value { Text(value).style(style) }
+        }
+        .accessibilityElement(children: .combine)
+    }
+}
+
+/// A line that leads somewhere, or tells a value.
+struct RowView: View {
+    let element: Element
+
+    var body: some View {
+        if let press = element.press {
+            Button(action: press) {
+                HStack {
+                    LabelledValue(element: element, style: TypeScale.body)
+                    Spacer()
+                    Image(systemName: "chevron.forward").accessibilityHidden(true)
+                }
+                .frame(minHeight: Size.touch)
+            }
+        } else {
+            LabelledValue(element: element, style: TypeScale.body).frame(minHeight: Size.touch)
+        }
+    }
+}
+
+/// A button's words, with a hint below.
+struct ButtonLabel: View {
+    let element: Element
+
+    var body: some View {
+        VStack(alignment: .leading) {
+            Text(element.label).style(TypeScale.strong)
+            if let hint = element.hint { Text(hint).style(TypeScale.label) }
+        }
+    }
+}
+
+/// Digits or a code, typed.
+struct FieldView: View {
+    let element: Element
+    let keyboard: Element.Keyboard
+
+    var body: some View {
+        TextField(element.label, text: Binding(get: { element.value ?? "" }, set: { element.enter?($0) }))
+            .font(TypeScale.code.font)
+            .keyboardType(keyboard == .digits ? .numberPad : .asciiCapable)
+            .textInputAutocapitalization(.characters)
+            .autocorrectionDisabled()
+            .padding(Spacing.medium)
+            .frame(minHeight: Size.touch)
+            .background(Colour.surface.color, in: RoundedRectangle(cornerRadius: Size.corner))
+            .overlay { RoundedRectangle(cornerRadius: Size.corner).stroke(Colour.outline.color) }
+    }
+}
+
+/// Slides to approve. VoiceOver, switch and keyboard use the button beside it.
+struct SlideView: View {
+    let element: Element
+    @State private var way: Double = 0
+
+    var body: some View {
+        GeometryReader { room in
+            let end = room.size.width - Size.button
+            ZStack(alignment: .leading) {
+                Capsule().fill(Colour.accentSoft.color)
+                Text(element.label).style(TypeScale.strong).frame(maxWidth: .infinity)
+                Circle().fill(Colour.accent.color).frame(width: Size.button).offset(x: way)
+                    .gesture(DragGesture()
+                        .onChanged { way = min(max(0, $0.translation.width), end) }
+                        .onEnded { _ in
+                            if way >= end { element.press?() }
+                            withAnimation(.easeOut(duration: Motion.quick)) { way = 0 }
+                        })
+            }
+        }
+        .frame(height: Size.button)
+        .accessibilityHidden(true)
+    }
+}
+#endif

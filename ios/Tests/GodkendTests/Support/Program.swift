@@ -1,0 +1,121 @@
+import Foundation
+
+/// A process of `godkend`, as a person at a terminal starts it. Lines of its output are waited for; one that says
+/// nothing for `patience` seconds has failed.
+final class Program: @unchecked Sendable {
+    static let patience: TimeInterval = 90
+
+    struct Failed: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    private let process = Process()
+    private let input = Pipe()
+    private let line: String
+    private let condition = NSCondition()
+    private var lines: [String] = []
+    private var errors = Data()
+    private var rest = Data()
+    private var isAtEnd = false
+
+    /// Starts `godkend` with these words, in a folder of its own.
+    init(_ words: [String], home: URL) throws {
+        // Whoever types to a program that has ended hears so as an error, not as a signal.
+        signal(SIGPIPE, SIG_IGN)
+        line = (["godkend"] + words).joined(separator: " ")
+        process.executableURL = Places.target.appendingPathComponent("godkend")
+        process.arguments = words
+        process.currentDirectoryURL = home
+        process.environment = [
+            "GODKEND_HOME": home.path, "HOME": home.path, "NO_COLOR": "1",
+            "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin",
+        ]
+        let output = Pipe(), problems = Pipe()
+        process.standardInput = input
+        process.standardOutput = output
+        process.standardError = problems
+        output.fileHandleForReading.readabilityHandler = { [weak self] handle in
+            self?.take(handle.availableData, from: handle)
+        }
+        problems.fileHandleForReading.readabilityHandler = { [weak self] handle in
+            let data = handle.availableData
+            if data.isEmpty { handle.readabilityHandler = nil }
+            self?.condition.withLock { self?.errors.append(data) }
+        }
+        try process.run()
+    }
+
+    private func take(_ data: Data, from handle: FileHandle) {
+        condition.withLock {
+            if data.isEmpty {
+                handle.readabilityHandler = nil
+                isAtEnd = true
+            }
+            rest.append(data)
+            while let end = rest.firstIndex(of: 10) {
+                lines.append(String(decoding: rest[rest.startIndex..<end], as: UTF8.self))
+                rest = Data(rest[rest.index(after: end)...])
+            }
+            condition.broadcast()
+        }
+    }
+
+    /// Types a line.
+    func type(_ text: String) throws {
+        try input.fileHandleForWriting.write(contentsOf: Data((text + "\n").utf8))
+    }
+
+    /// The next line of JSON of this type; others before it are passed over.
+    func next(_ type: String) async throws -> [String: Any] {
+        // Waiting blocks a thread: one of the dispatch queue's, never one that the code under test runs on.
+        try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(with: Result { try self.wait(for: type) }) }
+        }
+    }
+
+    /// The failure that it ends with.
+    func failure() async throws -> [String: Any] { try await next("error") }
+
+    private func wait(for type: String) throws -> [String: Any] {
+        let end = Date(timeIntervalSinceNow: Self.patience)
+        condition.lock()
+        defer { condition.unlock() }
+        while true {
+            while !lines.isEmpty {
+                let text = lines.removeFirst()
+                guard let found = try? JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any] else {
+                    throw Failed(description: "\(line): no JSON: \(text)")
+                }
+                let kind = found["type"] as? String
+                if kind == type { return found }
+                if kind == "error" { throw Failed(description: "\(line): \(text)") }
+            }
+            if isAtEnd || !condition.wait(until: end) {
+                throw Failed(description: "\(line) said no \(type). \(String(decoding: errors, as: UTF8.self))")
+            }
+        }
+    }
+
+    /// Ends it at once, as a power cut does.
+    func kill() {
+        if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
+        process.waitUntilExit()
+    }
+
+    deinit {
+        if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
+    }
+}
+
+/// Where the suite's script put things.
+enum Places {
+    static let target = URL(fileURLWithPath: variable("GODKEND_TARGET"))
+    static let project = URL(fileURLWithPath: variable("GODKEND_PROJECT"))
+
+    private static func variable(_ name: String) -> String {
+        guard let value = ProcessInfo.processInfo.environment[name] else {
+            fatalError("\(name) is missing: run ios/test")
+        }
+        return value
+    }
+}

@@ -1,0 +1,113 @@
+import Foundation
+
+/// A real server process with its desk and a bank, in a folder of its own.
+final class World: @unchecked Sendable {
+    let home: URL
+    private var server: Program?
+    private var rootFile = URL(fileURLWithPath: "/")
+
+    /// Starts a new test environment on a free port of this machine.
+    init() async throws {
+        home = FileManager.default.temporaryDirectory.appendingPathComponent("godkend-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
+        try await startServer()
+    }
+
+    deinit {
+        server?.kill()
+        try? FileManager.default.removeItem(at: home)
+    }
+
+    /// The server, anew on the same port after `killServer`.
+    func startServer() async throws {
+        let program = try Program(["serve", "--test", "--listen", "127.0.0.1:0", "--json"], home: home)
+        let serving = try await program.next("serving")
+        rootFile = URL(fileURLWithPath: try text(serving, "root"))
+        server = program
+    }
+
+    func killServer() {
+        server?.kill()
+        server = nil
+    }
+
+    /// The root that an app of this environment has built in.
+    func root() throws -> String { try String(contentsOf: rootFile, encoding: .utf8) }
+
+    /// Runs a command to its result of this type.
+    @discardableResult
+    func run(_ words: String..., typing: [String] = [], gives type: String) async throws -> [String: Any] {
+        try await run(words, typing: typing, gives: type)
+    }
+
+    @discardableResult
+    func run(_ words: [String], typing: [String] = [], gives type: String) async throws -> [String: Any] {
+        let program = try start(words)
+        for line in typing { try program.type(line) }
+        return try await program.next(type)
+    }
+
+    /// Starts a command that goes on.
+    func start(_ words: [String]) throws -> Program {
+        try Program(["--json", "--language", "en"] + words, home: home)
+    }
+
+    /// The desk proofs a citizen, and hands out an activation as a link or as a code to type.
+    func handOut(to user: String, asCode: Bool = false) async throws -> Activation {
+        try await run(
+            "create-citizen", "--name", "Anna Andersen", "--user-id", user, "--born", "1990-05-17", gives: "citizen")
+        return try await handOutAgain(to: user, asCode: asCode)
+    }
+
+    /// A further activation for somebody the desk knows.
+    func handOutAgain(to user: String, asCode: Bool = false) async throws -> Activation {
+        let handed = try await run(["activation", user] + (asCode ? ["--code"] : []), gives: "activation")
+        guard let text = handed["text"] as? String, let id = handed["id"] as? String else {
+            throw Program.Failed(description: "no activation: \(handed)")
+        }
+        return Activation(text: text, id: id)
+    }
+
+    /// The desk types the digits that the phone shows; for what it opened last where none is named.
+    func typeDigits(_ digits: String, of activation: Activation?) async throws {
+        let named = activation.map { ["--", $0.id] } ?? []
+        try await run(["confirm-digits"] + named, typing: [digits], gives: "confirmed")
+    }
+
+    /// The server's clock goes forward.
+    func moveClock(seconds: Int) async throws {
+        try await run("clock", String(seconds), gives: "done")
+    }
+
+    /// Netbank asks for a login, by a number that is typed into the app.
+    func login(_ user: String, _ options: String...) async throws -> (bank: Program, number: String) {
+        let bank = try start(["request-login", "--number", "--user-id", user] + options)
+        return (bank, try text(try await bank.next("login_started"), "number"))
+    }
+
+    /// Netbank asks for a payment, by a number.
+    func payment(_ user: String, amount: String, payee: String) async throws -> (bank: Program, number: String) {
+        let words = ["request-payment", "--amount", amount, "--payee", payee, "--number", "--user-id", user]
+        let bank = try start(words)
+        return (bank, try text(try await bank.next("login_started"), "number"))
+    }
+
+    /// Netbank's page is open on the phone itself: the link that opens the app.
+    func loginOnThisPhone() async throws -> (bank: Program, link: String) {
+        let bank = try start(["request-login", "--same-device"])
+        return (bank, try text(try await bank.next("login_started"), "link"))
+    }
+
+    struct Activation: Sendable {
+        let text: String
+        let id: String
+    }
+}
+
+/// A member of a report that is there.
+func text(_ report: [String: Any], _ name: String) throws -> String {
+    guard let value = report[name] as? String else {
+        throw Program.Failed(description: "no \(name) in \(report)")
+    }
+    return value
+}
