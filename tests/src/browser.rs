@@ -104,12 +104,18 @@ impl Browser {
 
     /// Goes to a bank's authorization endpoint by any address; the status and the page where there is no login.
     pub async fn authorize(&mut self, bank: Bank, url: &str) -> Result<(), (u16, String)> {
-        let (status, location, body) = self.send(Method::GET, url, None).await;
-        let Some(location) = location.filter(|location| location.starts_with("/login/")) else {
-            return Err((status.as_u16(), body));
-        };
-        self.login = format!("{}{location}", self.url);
+        self.visit(url).await.map_err(|(status, _, body)| (status, body))?;
         self.bank = Some(bank);
+        Ok(())
+    }
+
+    /// Goes to an authorization endpoint; the status, the way back and the page where there is no login.
+    pub async fn visit(&mut self, url: &str) -> Result<(), (u16, Option<String>, String)> {
+        let (status, location, body) = self.send(Method::GET, url, None).await;
+        let Some(page) = location.clone().filter(|location| location.starts_with("/login/")) else {
+            return Err((status.as_u16(), location, body));
+        };
+        self.login = format!("{}{page}", self.url);
         let (status, _, page) = self.send(Method::GET, &self.login.clone(), None).await;
         assert_eq!(status, StatusCode::OK, "{page}");
         Ok(())

@@ -83,9 +83,14 @@ impl World {
         findings.filter(|found| found.severity == Severity::Error).map(|found| found.to_string()).collect()
     }
 
+    /// The configuration, as its file has it.
+    pub fn config(&self) -> Config {
+        Config::load(&self.config_file(), std::iter::empty()).unwrap()
+    }
+
     /// Where the server keeps its database, log and secrets.
     pub fn data(&self) -> PathBuf {
-        Config::load(&self.config_file(), std::iter::empty()).unwrap().data_dir()
+        self.config().data_dir()
     }
 
     /// Starts the server again after [`Self::stop`].

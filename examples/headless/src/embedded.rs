@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use godkend_server::config::{Config, Level, RelyingParty};
+use godkend_server::config::{Config, RelyingParty};
 use godkend_server::keys::{InitOptions, init};
 use godkend_server::ops::tls::system_random;
 use godkend_server::server::{Running, StartOptions, start_on};
@@ -113,9 +113,7 @@ fn test_bank(directory: &Path) -> Result<RelyingParty, Problem> {
         client_secret_sha256: Some(hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()),
         redirect_uris: vec![bank.redirect_uri.clone()],
         name: "Testbanken".to_owned(),
-        sector: None,
-        levels: vec![Level::Low, Level::Substantial, Level::High],
-        cpr: godkend_server::config::Cpr::None,
         ciba: true,
+        ..RelyingParty::default()
     })
 }

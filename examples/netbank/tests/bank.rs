@@ -86,10 +86,8 @@ async fn server(dir: &Path, back: &str) -> Running {
         client_secret_sha256: Some(hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()),
         redirect_uris: vec![format!("{back}/callback")],
         name: "Netbanken".to_owned(),
-        sector: None,
         levels: vec![ConfigLevel::Substantial, ConfigLevel::High],
-        cpr: Cpr::None,
-        ciba: false,
+        ..RelyingParty::default()
     }];
     let server = start_on(config, listener, StartOptions::default()).await.unwrap();
     for (user_id, magic) in [("approves", Magic::Approves), ("refuses", Magic::Refuses)] {

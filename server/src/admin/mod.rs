@@ -2,6 +2,7 @@
 //! the bearer token of `admin.token_file`.
 
 mod citizens;
+mod clients;
 mod clock;
 mod devices;
 mod enrolments;
@@ -43,6 +44,9 @@ pub fn routes(app: Arc<App>, token: AdminToken) -> Router {
         .route("/admin/v1/devices/{id}/unblock", post(devices::unblock))
         .route("/admin/v1/devices/{id}/remove", post(devices::remove))
         .route("/admin/v1/devices/{id}/pin-reset", post(enrolments::pin_reset))
+        .route("/admin/v1/clients", post(clients::create).get(clients::list))
+        .route("/admin/v1/clients/{id}", get(clients::show).put(clients::replace).delete(clients::remove))
+        .route("/admin/v1/clients/{id}/secret", post(clients::new_secret))
         .route("/admin/v1/evidence/{id}", get(evidence))
         .route("/admin/v1/clock", post(clock::advance).get(clock::show))
         .layer(middleware::from_fn_with_state(token, guard))

@@ -2,9 +2,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use godkend_protocol::text;
-
-use super::{Config, Cpr, RelyingParty, TlsMode, Version};
+use super::{Config, TlsMode, Version};
 
 /// Whether the server may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +25,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn error(setting: impl Into<String>, text: impl Into<String>) -> Self {
+    pub(crate) fn error(setting: impl Into<String>, text: impl Into<String>) -> Self {
         Self { severity: Severity::Error, setting: setting.into(), text: text.into() }
     }
 
@@ -230,6 +228,7 @@ impl Config {
             ("oidc.id_token_seconds", oidc.id_token_seconds, 3600),
             ("oidc.access_token_seconds", oidc.access_token_seconds, 3600),
             ("oidc.ciba_interval_seconds", oidc.ciba_interval_seconds, 30),
+            ("oidc.session_seconds", oidc.session_seconds, 3600),
         ];
         for (setting, value, most) in bounds {
             if *value == 0 {
@@ -288,78 +287,13 @@ impl Config {
             if !seen.insert(&party.client_id) {
                 found.push(Finding::error(at("client_id"), "stands twice; each relying party needs its own"));
             }
-            check_relying_party(party, &at, found);
+            super::check_relying_party(party, self.server.test_environment, &at, found);
         }
-    }
-}
-
-fn check_relying_party(party: &RelyingParty, at: &dyn Fn(&str) -> String, found: &mut Vec<Finding>) {
-    let id = &party.client_id;
-    if !(1..=64).contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
-        found.push(Finding::error(at("client_id"), "must be 1 to 64 letters, digits, dots, underscores and hyphens"));
-    }
-    // What every phone shows: refused here, at the start, and not at each of its logins.
-    if let Err(error) = text::check(&party.name, 60) {
-        found.push(Finding::error(at("name"), format!("must be 1 to 60 characters that can be shown safely: {error}")));
-    }
-    if let Some(hash) = &party.client_secret_sha256 {
-        if hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit()) {
-            found.push(Finding::error(
-                at("client_secret_sha256"),
-                "must be 64 hex digits, the SHA-256 of a random secret",
-            ));
-        }
-        if hash.bytes().all(|b| b == b'0') {
-            found.push(Finding::error(at("client_secret_sha256"), "is the example's; put the hash of your own secret"));
-        }
-    } else {
-        if party.ciba {
-            found.push(Finding::error(at("ciba"), "needs a client secret: anyone could start logins in its name"));
-        }
-        if party.cpr != Cpr::None {
-            found.push(Finding::error(at("cpr"), "needs a client secret: a public client must not learn CPR numbers"));
-        }
-    }
-    if party.redirect_uris.is_empty() && !party.ciba {
-        found.push(Finding::error(at("redirect_uris"), "must name at least one address, unless ciba is true"));
-    }
-    let mut hosts = BTreeSet::new();
-    for uri in &party.redirect_uris {
-        match url::Url::parse(uri) {
-            Ok(url) if redirect_is_safe(&url) => {
-                hosts.extend(url.host_str().map(str::to_owned));
-            }
-            _ => found.push(Finding::error(
-                at("redirect_uris"),
-                "must hold https addresses (or http on the loopback) without a fragment or password",
-            )),
-        }
-    }
-    match &party.sector {
-        Some(sector) => {
-            let host = url::Host::parse(sector).map(|host| host.to_string());
-            if host.as_ref() != Ok(sector) {
-                found.push(Finding::error(at("sector"), "must be a host name in lower case"));
-            }
-        }
-        None if hosts.len() != 1 => {
-            found.push(Finding::error(at("sector"), "must be given unless all redirect addresses have one host"));
-        }
-        None => {}
-    }
-    if party.levels.is_empty() {
-        found.push(Finding::error(at("levels"), "must name at least one level"));
     }
 }
 
 /// Whether a host of an address is this machine only.
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let literal = host.parse::<std::net::IpAddr>();
     host == "localhost" || host.ends_with(".localhost") || literal.is_ok_and(|address| address.is_loopback())
-}
-
-fn redirect_is_safe(url: &url::Url) -> bool {
-    let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    let scheme = url.scheme() == "https" || (url.scheme() == "http" && loopback);
-    scheme && url.has_host() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none()
 }

@@ -38,7 +38,7 @@ const AFTER: &str = r#"
 # One table for each relying party.
 # [[relying_party]]
 # client_id = "netbank"
-# # SHA-256 of a random 32-byte secret, in hex; leave out for a public client, which then needs PKCE.
+# # SHA-256 of a random 32-byte secret, in hex; leave out for a client with keys, and for a public one.
 # client_secret_sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
 # redirect_uris = ["https://netbank.example/callback"]
 # name = "Netbank"
@@ -49,4 +49,15 @@ const AFTER: &str = r#"
 # cpr = "none"
 # # Whether it may start logins over its back channel.
 # ciba = false
+# # In place of a secret, for private_key_jwt: public keys, each a JWK as text.
+# keys = []
+# # Bind all its tokens to a DPoP key.
+# dpop = false
+# # Take its plain logins from the browser, without pushing.
+# unpushed = false
+# # Share logins with the relying parties that name the same group.
+# single_sign_on = "municipality"
+# post_logout_redirect_uris = ["https://netbank.example/"]
+# backchannel_logout_uri = "https://netbank.example/backchannel-logout"
+# ciba_notification_uri = "https://netbank.example/ciba-notification"
 "#;

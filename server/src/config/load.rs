@@ -129,8 +129,24 @@ fn sentence(error: &toml::de::Error) -> String {
     error.message().trim_end_matches('.').to_owned()
 }
 
-const RELYING_PARTY_KEYS: &[&str] =
-    &["client_id", "client_secret_sha256", "redirect_uris", "name", "sector", "levels", "cpr", "ciba"];
+/// The fields of `[[relying_party]]`.
+pub(crate) const RELYING_PARTY_KEYS: &[&str] = &[
+    "client_id",
+    "client_secret_sha256",
+    "redirect_uris",
+    "name",
+    "sector",
+    "levels",
+    "cpr",
+    "ciba",
+    "keys",
+    "dpop",
+    "unpushed",
+    "single_sign_on",
+    "post_logout_redirect_uris",
+    "backchannel_logout_uri",
+    "ciba_notification_uri",
+];
 
 fn unknown_in_file(file: &Table) -> Vec<Finding> {
     let mut findings = Vec::new();

@@ -9,6 +9,7 @@
 //! writes the commented file; a test holds the two together.
 mod app_versions;
 mod check;
+mod check_party;
 mod example;
 mod load;
 pub mod settings;
@@ -17,7 +18,9 @@ mod tests;
 
 pub use app_versions::{AppVersions, Version};
 pub use check::{Finding, Severity};
+pub(crate) use check_party::check_relying_party;
 pub use load::ConfigError;
+pub(crate) use load::RELYING_PARTY_KEYS;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -241,6 +244,12 @@ pub struct Oidc {
     pub access_token_seconds: u64,
     /// Shortest time between two CIBA polls, seconds. Default 2; `GODKEND_OIDC_CIBA_INTERVAL_SECONDS`.
     pub ciba_interval_seconds: u64,
+    /// Life of a browser's session with relying parties that share logins, or that want to hear of its end, seconds.
+    /// Default 1800; `GODKEND_OIDC_SESSION_SECONDS`.
+    pub session_seconds: u64,
+    /// PEM file of authorities that are trusted, beside the system's, at the addresses that relying parties are notified
+    /// at; relative to the configuration file's folder. Default empty; `GODKEND_OIDC_NOTIFICATION_AUTHORITIES`.
+    pub notification_authorities: PathBuf,
 }
 
 /// `[admin]`
@@ -281,7 +290,7 @@ pub struct RelyingParty {
     /// Its identifier, 1 to 64 letters, digits, `.`, `_` and `-`.
     pub client_id: String,
     /// SHA-256 of its secret, 64 hex digits; the secret must be random (32 bytes), for the hash is not stretched.
-    /// Absent for a public client, which needs PKCE.
+    /// Absent for a client with keys, and for a public one.
     #[serde(default)]
     pub client_secret_sha256: Option<String>,
     /// Exact redirect addresses: https, or http on the loopback.
@@ -302,6 +311,59 @@ pub struct RelyingParty {
     /// Whether it may start a login from its own back channel (CIBA). Default `false`.
     #[serde(default)]
     pub ciba: bool,
+    /// Its public keys for `private_key_jwt`, in place of a secret: each a JWK (EC, P-256) as JSON text, at most four.
+    #[serde(default)]
+    pub keys: Vec<String>,
+    /// Whether its tokens must be bound to a DPoP key (RFC 9449). Default `false`.
+    #[serde(default)]
+    pub dpop: bool,
+    /// Whether a client that has a secret or keys may send a plain login with the browser, without pushing it first.
+    /// Default `false`.
+    #[serde(default)]
+    pub unpushed: bool,
+    /// The group of relying parties that share a login in one browser. Default none: each login is approved.
+    #[serde(default)]
+    pub single_sign_on: Option<String>,
+    /// Exact addresses that a browser may be sent to after it has logged out here.
+    #[serde(default)]
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Where it is told that a session has ended (OpenID Connect Back-Channel Logout 1.0).
+    #[serde(default)]
+    pub backchannel_logout_uri: Option<String>,
+    /// Where it is told that a CIBA request has been answered (ping mode); without one it polls.
+    #[serde(default)]
+    pub ciba_notification_uri: Option<String>,
+}
+
+impl RelyingParty {
+    /// Whether it proves who it is, by a secret or by keys.
+    #[must_use]
+    pub const fn is_confidential(&self) -> bool {
+        self.client_secret_sha256.is_some() || !self.keys.is_empty()
+    }
+}
+
+impl Default for RelyingParty {
+    /// A public client without a name or an address, as the file's defaults have it.
+    fn default() -> Self {
+        Self {
+            client_id: String::new(),
+            client_secret_sha256: None,
+            redirect_uris: Vec::new(),
+            name: String::new(),
+            sector: None,
+            levels: all_levels(),
+            cpr: Cpr::None,
+            ciba: false,
+            keys: Vec::new(),
+            dpop: false,
+            unpushed: false,
+            single_sign_on: None,
+            post_logout_redirect_uris: Vec::new(),
+            backchannel_logout_uri: None,
+            ciba_notification_uri: None,
+        }
+    }
 }
 
 /// A level of assurance under NSIS, lowest first.
@@ -395,6 +457,7 @@ defaults! {
     }
     Oidc {
         par_seconds: 90, code_seconds: 60, id_token_seconds: 300, access_token_seconds: 300, ciba_interval_seconds: 2,
+        session_seconds: 1800, notification_authorities: PathBuf::new(),
     }
     Admin { listen: None, token_file: PathBuf::from("secrets/admin.token") }
     Log { level: "info".to_owned(), sign_again_seconds: 3600, checked_before_start_mb: 64, witnesses: Vec::new() }

@@ -138,6 +138,8 @@ settings! {
         "id_token_seconds" Number "Life of an ID token, seconds."
         "access_token_seconds" Number "Life of an access token, seconds."
         "ciba_interval_seconds" Number "Shortest time between two CIBA polls, seconds."
+        "session_seconds" Number "Life of a browser's session with relying parties that share logins or hear of logouts, seconds."
+        "notification_authorities" Text "PEM file of authorities trusted beside the system's where relying parties are notified; \"\" for none."
     }
     "admin" {
         "listen" Text "Address of a listener of its own for /admin, with the same TLS; \"\" leaves it on server.listen."

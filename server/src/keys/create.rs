@@ -378,7 +378,7 @@ mod tests {
         assert_eq!(second.set.challenge_keys[1].0, *first.challenge.public());
         assert_eq!(second.set.tls_pins, [first.set.tls_pins[0], Fixed([9; 32])]);
         assert_eq!((second.current_seed, second.opaque.len()), (2, 2));
-        assert!(second.oidc_previous.is_some());
+        assert_ne!(second.oidc.public(), first.oidc.public());
         rotate(&config, &RotateOptions::default(), NOW, &mut rng).unwrap();
         let (_, third) = load(&created);
         assert_eq!(third.set.challenge_keys.len(), 2);

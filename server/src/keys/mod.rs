@@ -85,8 +85,8 @@ pub struct ServerKeys {
     pub root: Root,
     /// Signs ID tokens.
     pub oidc: P256Key,
-    /// The one before it, still published.
-    pub oidc_previous: Option<P256Key>,
+    /// Those before it that are still published, newest first: what they signed may still live.
+    pub oidc_previous: Vec<P256Key>,
     /// Keys the pairwise `sub`.
     pub pairwise: Secret<32>,
     challenge_id: KeyId,
@@ -142,9 +142,7 @@ impl ServerKeys {
             opaque.insert(number, ServerSecrets::from_bytes(&bytes).map_err(|_| malformed())?);
         }
         let current_seed = *opaque.keys().next_back().ok_or(KeysError::Absent("OPAQUE"))?;
-        let mut oidc = numbered(&folder, "oidc", "pem")?.into_iter().rev().map(|(_, path)| secrets::load_p256(&path));
-        let newest = oidc.next().ok_or(KeysError::Absent("OpenID Connect"))??;
-        let oidc_previous = oidc.next().transpose()?;
+        let (newest, oidc_previous) = token_keys(&folder, now)?;
         Ok(Self {
             environment: root.environment.clone(),
             challenge_id: cose::key_id(&Fixed(*challenge.public())),
@@ -294,6 +292,28 @@ fn pq_verifier(public: &[u8]) -> CheckpointVerifier {
 fn seed(path: &Path) -> Result<Secret<32>, SecretError> {
     Ok(Secret(*secrets::load_seed(path)?))
 }
+
+/// What signs ID tokens, and what did so before and is still published: until a day after its successor came, which is
+/// longer than any token and any relying party's copy of the key set lives.
+fn token_keys(folder: &Path, now: i64) -> Result<(P256Key, Vec<P256Key>), KeysError> {
+    let mut files = numbered(folder, "oidc", "pem")?.into_iter().rev();
+    let (_, newest) = files.next().ok_or(KeysError::Absent("OpenID Connect"))?;
+    let mut successor = newest.clone();
+    let mut previous = Vec::new();
+    for (_, path) in files {
+        let came = std::fs::metadata(&successor).and_then(|about| about.modified()).map_err(|e| file(&successor, e))?;
+        let came = came.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if now.saturating_sub(i64::try_from(came).unwrap_or(i64::MAX)) >= PUBLISHED_AFTER {
+            break;
+        }
+        previous.push(secrets::load_p256(&path)?);
+        successor = path;
+    }
+    Ok((secrets::load_p256(&newest)?, previous))
+}
+
+/// How long a key for ID tokens is published after its successor came, seconds.
+const PUBLISHED_AFTER: i64 = 86_400;
 
 /// The numbered key whose public half is `public`.
 fn named_key(folder: &Path, name: &'static str, public: Option<&PublicKey>) -> Result<P256Key, KeysError> {

@@ -1,4 +1,4 @@
-//! Client-initiated backchannel authentication, poll mode (OpenID Connect CIBA Core 1.0).
+//! Client-initiated backchannel authentication, poll and ping mode (OpenID Connect CIBA Core 1.0).
 //!
 //! The number stands beside `auth_req_id`, for unknown users too: the client shows it, and the person types it in the
 //! app before anything of the request can be seen there.
@@ -10,11 +10,13 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use godkend_protocol::bytes::Secret;
+use godkend_protocol::bytes::Id;
 use godkend_protocol::crypto;
 use serde_json::{Value, json};
 
+use super::dpop::Proof;
 use super::error::{Kind, OidcError};
+use super::notify::{self, Notification};
 use super::params::Params;
 use super::records::{CibaRequest, Grant, secret_hash};
 use super::{client, form, request, token};
@@ -33,11 +35,12 @@ pub(super) async fn handle(
     body: Bytes,
 ) -> Result<Response, OidcError> {
     let params = form(&headers, &body)?;
-    let party = client::authenticate(&app.config, &headers, &params)?;
-    if !party.ciba || party.client_secret_sha256.is_none() {
+    let party = &*client::authenticate(&app, &headers, &params).await?;
+    if !party.ciba || !party.is_confidential() {
         return Err(OidcError::new(Kind::UnauthorizedClient, "This client may not use CIBA."));
     }
     let (ask, user_id) = request::backchannel(&params, party)?;
+    let ping = notification_token(party, &params)?;
     // Back-off falls on this client's requests for this person: neither on the person's own logins nor on the client's
     // other customers.
     let person = crypto::labelled_hash("godkend/1/ciba-source", &[user_id.to_lowercase().as_bytes()]);
@@ -46,7 +49,7 @@ pub(super) async fn handle(
         approval::begin(&app, crate::web::start::transaction(party, &ask, source, Start::Ciba { user_id })).await?;
     let transaction = begun.transaction.doc;
     approval::magic::act(&app, &transaction.id).await?;
-    let auth_req_id = Secret::<32>::random(&mut app.rng()).to_base64();
+    let auth_req_id = request_id(&app, &transaction.id);
     let interval = i64::try_from(app.config.oidc.ciba_interval_seconds).unwrap_or(2);
     let mut changes = Changes::new();
     changes.insert(&CibaRequest {
@@ -58,7 +61,13 @@ pub(super) async fn handle(
         expires: transaction.expires,
         collected: false,
     });
+    if let Some(token) = ping {
+        changes.insert(&Notification::ping(&app, &transaction, token));
+    }
     changes.commit(&*app.store).await?;
+    if ping.is_some() {
+        notify::watch(app.clone(), transaction.id);
+    }
     let reply = json!({
         "auth_req_id": auth_req_id,
         "expires_in": transaction.expires.saturating_sub(app.now()),
@@ -68,8 +77,34 @@ pub(super) async fn handle(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(reply)).into_response())
 }
 
+/// The name of a request. It is computed, not drawn: a ping has to send it, and the database holds only its hash.
+pub(super) fn request_id(app: &App, transaction: &Id) -> String {
+    crypto::hmac_sha256(&app.keys.pairwise.0, &[b"godkend/1/auth-req-id\0", &transaction.0]).to_base64()
+}
+
+/// What a client in ping mode wants to be shown when it is told (CIBA Core, section 7.1).
+fn notification_token<'a>(party: &RelyingParty, params: &'a Params) -> Result<Option<&'a str>, OidcError> {
+    if party.ciba_notification_uri.is_none() {
+        return Ok(None);
+    }
+    let token = params
+        .need("client_notification_token", "client_notification_token is missing: this client is told by ping.")?;
+    // RFC 6750, section 2.1: a bearer token's letters; 128 bits of Base64url at least.
+    let letters = token.trim_end_matches('=').bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b));
+    if letters && (22..=1024).contains(&token.len()) {
+        Ok(Some(token))
+    } else {
+        Err(OidcError::invalid("client_notification_token must be 22 to 1024 characters of a bearer token."))
+    }
+}
+
 /// A poll at the token endpoint, held until the person answers or the long poll's time is over.
-pub(super) async fn poll(app: &App, party: &RelyingParty, params: &Params) -> Result<Value, OidcError> {
+pub(super) async fn poll(
+    app: &App,
+    party: &RelyingParty,
+    params: &Params,
+    proof: Option<&Proof>,
+) -> Result<Value, OidcError> {
     let auth_req_id = params.need("auth_req_id", "auth_req_id is missing.")?;
     let found = docs::get::<CibaRequest>(&*app.store, &secret_hash(auth_req_id).0).await?;
     let mut entry = found.filter(|entry| entry.doc.ask.client_id == party.client_id).ok_or_else(unknown)?;
@@ -77,7 +112,8 @@ pub(super) async fn poll(app: &App, party: &RelyingParty, params: &Params) -> Re
         return Err(unknown());
     }
     let too_soon = pace(&mut entry.doc, app.clock.now_ms());
-    save(app, &mut entry).await?;
+    // Each poll has a proof of its own.
+    save(app, &mut entry, proof).await?;
     if too_soon {
         return Err(OidcError::new(
             Kind::SlowDown,
@@ -99,13 +135,13 @@ pub(super) async fn poll(app: &App, party: &RelyingParty, params: &Params) -> Re
     entry.doc.collected = true;
     let mut changes = Changes::new();
     let granted = approval::collect_into(app, &mut changes, &entry.doc.transaction, None).await?;
-    changes.update(&entry);
+    let grant = Grant::of(entry.doc.transaction, &granted);
+    let (reply, token) = token::tokens(app, party, &granted.account, &grant, &entry.doc.ask, Some(auth_req_id), proof)?;
+    changes.update(&entry).insert(&token);
     let committed = changes.commit(&*app.store).await;
     committed.map_err(|error| if error.is_conflict() { one_at_a_time() } else { error.into() })?;
     app.log.wake();
-    let grant = Grant::of(entry.doc.transaction, &granted);
-    let account = token::account(app, &grant).await?;
-    token::tokens(app, party, &account, &grant, &entry.doc.ask, Some(auth_req_id))
+    Ok(reply)
 }
 
 fn one_at_a_time() -> OidcError {
@@ -146,9 +182,12 @@ async fn outcome(app: &App, request: &CibaRequest) -> Result<TransactionState, O
 }
 
 /// A conflict means that the client polled twice at once.
-async fn save(app: &App, entry: &mut Entry<CibaRequest>) -> Result<(), OidcError> {
+async fn save(app: &App, entry: &mut Entry<CibaRequest>, proof: Option<&Proof>) -> Result<(), OidcError> {
     let mut changes = Changes::new();
     changes.update(entry);
+    if let Some(proof) = proof {
+        proof.spend(&mut changes);
+    }
     match changes.commit(&*app.store).await {
         Ok(committed) => {
             entry.version = committed.versions.first().copied();
@@ -181,6 +220,7 @@ mod tests {
                 login_hint: None,
                 language: Default::default(),
                 nonce: None,
+                wish: Default::default(),
             },
             interval: 2,
             last_poll_ms: None,

@@ -39,7 +39,7 @@ pub fn id_token(issue: &Issue<'_>, account: &Account, grant: &Grant, ask: &Ask) 
         claims.insert(name.to_owned(), value);
     };
     put("iss", json!(issue.issuer));
-    put("sub", json!(subject(issue.pairwise, &sector(issue.party), &account.id)));
+    put("sub", json!(subject_of(issue.pairwise, issue.party, &account.id)));
     put("aud", json!(issue.party.client_id));
     put("exp", json!(issue.now.saturating_add(issue.lifetime)));
     put("iat", json!(issue.now));
@@ -52,6 +52,9 @@ pub fn id_token(issue: &Issue<'_>, account: &Account, grant: &Grant, ask: &Ask) 
     }
     if let Some(id) = issue.auth_req_id {
         put("urn:openid:params:jwt:claim:auth_req_id", json!(id));
+    }
+    if let Some(sid) = &grant.sid {
+        put("sid", json!(sid.to_base64()));
     }
     put("acr", json!(grant.level.uri()));
     put("loa", json!(grant.level.uri()));
@@ -97,6 +100,12 @@ pub fn payment_details(payment: &Payment) -> Value {
         details.insert("account".to_owned(), json!(account));
     }
     details
+}
+
+/// The `sub` under which a client knows an account.
+#[must_use]
+pub fn subject_of(key: &Secret<32>, party: &RelyingParty, account: &Id) -> String {
+    subject(key, &sector(party), account)
 }
 
 /// The pairwise `sub`: the same for all clients of a sector, unrelated between sectors (OpenID Connect Core, section

@@ -34,7 +34,7 @@ fn party(sector: Option<&str>, cpr: Cpr) -> RelyingParty {
         sector: sector.map(str::to_owned),
         levels: vec![ConfigLevel::Substantial],
         cpr,
-        ciba: false,
+        ..RelyingParty::default()
     }
 }
 
@@ -53,6 +53,7 @@ fn ask() -> Ask {
         login_hint: None,
         language: Default::default(),
         nonce: Some("n".to_owned()),
+        wish: Default::default(),
     }
 }
 
@@ -74,6 +75,7 @@ fn claims(party: &RelyingParty, account: &Account) -> Value {
         factor: Factor::Biometric,
         binding: Binding::ScannedQr,
         at: NOW - 7,
+        sid: None,
     };
     Value::Object(id_token(&issue, account, &grant, &ask()))
 }

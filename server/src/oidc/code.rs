@@ -16,5 +16,5 @@ pub fn of_transaction(key: &Secret<32>, transaction: &Id) -> String {
 #[must_use]
 pub fn record(code: &str, request: AuthorizationRequest, grant: Grant, now: i64, lifetime: u64) -> AuthorizationCode {
     let expires = now.saturating_add(i64::try_from(lifetime).unwrap_or(60));
-    AuthorizationCode { hash: secret_hash(code), request, grant, expires }
+    AuthorizationCode { hash: secret_hash(code), request, grant, expires, redeemed: None }
 }

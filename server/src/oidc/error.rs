@@ -33,12 +33,16 @@ pub enum Kind {
     InvalidRequestUri,
     /// `registration` is not supported.
     RegistrationNotSupported,
-    /// `prompt=none` can never be met: each login is approved on the phone.
+    /// `prompt=none`, and there is no login in this browser that the client may share.
     LoginRequired,
     /// The level cannot be reached (OpenID Connect Unmet Authentication Requirements 1.0).
     UnmetAuthenticationRequirements,
     /// The person declined, or reported fraud.
     AccessDenied,
+    /// The DPoP proof cannot be taken (RFC 9449, section 5).
+    InvalidDpopProof,
+    /// The DPoP proof needs the server's nonce (RFC 9449, section 8).
+    UseDpopNonce,
     /// CIBA: not answered yet.
     AuthorizationPending,
     /// CIBA: polled sooner than the interval.
@@ -54,6 +58,32 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them, for documents and tests.
+    pub const ALL: &[Self] = &[
+        Self::InvalidRequest,
+        Self::InvalidClient,
+        Self::InvalidGrant,
+        Self::UnauthorizedClient,
+        Self::UnsupportedGrantType,
+        Self::UnsupportedResponseType,
+        Self::InvalidScope,
+        Self::InvalidAuthorizationDetails,
+        Self::RequestNotSupported,
+        Self::InvalidRequestUri,
+        Self::RegistrationNotSupported,
+        Self::LoginRequired,
+        Self::UnmetAuthenticationRequirements,
+        Self::AccessDenied,
+        Self::InvalidDpopProof,
+        Self::UseDpopNonce,
+        Self::AuthorizationPending,
+        Self::SlowDown,
+        Self::ExpiredToken,
+        Self::InvalidBindingMessage,
+        Self::TemporarilyUnavailable,
+        Self::ServerError,
+    ];
+
     /// The stable `error`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -72,6 +102,8 @@ impl Kind {
             Self::LoginRequired => "login_required",
             Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::AccessDenied => "access_denied",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
             Self::AuthorizationPending => "authorization_pending",
             Self::SlowDown => "slow_down",
             Self::ExpiredToken => "expired_token",
@@ -101,13 +133,15 @@ pub struct OidcError {
     pub description: &'static str,
     /// Seconds until it is worth trying again.
     pub retry_after: Option<u32>,
+    /// The nonce for the next DPoP proof.
+    pub dpop_nonce: Option<String>,
 }
 
 impl OidcError {
     /// A refusal.
     #[must_use]
     pub const fn new(kind: Kind, description: &'static str) -> Self {
-        Self { kind, description, retry_after: None }
+        Self { kind, description, retry_after: None, dpop_nonce: None }
     }
 
     /// [`Kind::InvalidRequest`].
@@ -127,7 +161,7 @@ impl From<ApiError> for OidcError {
             Code::Malformed | Code::TooLarge | Code::TextRefused => Kind::InvalidRequest,
             _ => Kind::ServerError,
         };
-        Self { kind, description: error.code.english(), retry_after: error.retry_after }
+        Self { retry_after: error.retry_after, ..Self::new(kind, error.code.english()) }
     }
 }
 
@@ -139,6 +173,9 @@ impl IntoResponse for OidcError {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.kind == Kind::InvalidClient {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"godkend\""));
+        }
+        if let Some(nonce) = self.dpop_nonce.and_then(|nonce| HeaderValue::from_str(&nonce).ok()) {
+            headers.insert(super::dpop::NONCE_HEADER, nonce);
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -19,8 +19,17 @@ use crate::ops::secrets::P256Key;
 /// # Errors
 /// The library's, if the claims do not serialise or the system's random source fails.
 pub fn sign<T: Serialize>(key: &P256Key, kid: &str, claims: &T) -> Result<String> {
+    sign_as(key, kid, "JWT", claims)
+}
+
+/// [`sign`], with another `typ` in the header (RFC 8725, section 3.11).
+///
+/// # Errors
+/// As [`sign`].
+pub fn sign_as<T: Serialize>(key: &P256Key, kid: &str, kind: &str, claims: &T) -> Result<String> {
     install();
     let mut header = Header::new(Algorithm::ES256);
+    header.typ = Some(kind.to_owned());
     header.kid = Some(kid.to_owned());
     let part = |json: Vec<u8>| URL_SAFE_NO_PAD.encode(json);
     let message = format!("{}.{}", part(serde_json::to_vec(&header)?), part(serde_json::to_vec(claims)?));

@@ -1,27 +1,37 @@
 //! The OpenID provider: discovery, pushed requests, the code flow and CIBA.
 //!
 //! OpenID Connect Core 1.0 and Discovery 1.0, PKCE (RFC 7636), PAR (RFC 9126), the issuer in the authorisation response
-//! (RFC 9207), payments in `authorization_details` (RFC 9396), CIBA in poll mode. The pages that a person sees are in
-//! [`crate::web`].
+//! (RFC 9207), payments in `authorization_details` (RFC 9396), tokens bound to keys (DPoP, RFC 9449), step-up (RFC 9470),
+//! CIBA in poll and ping mode, logout. The pages that a person sees are in [`crate::web`].
 
+mod access;
 mod ciba;
 pub mod claims;
 pub mod client;
 pub mod code;
+pub mod cpr_match;
+pub mod dpop;
 pub mod error;
+pub mod hint;
+pub mod jws;
 pub mod jwt;
 mod metadata;
+pub mod notify;
+pub mod outbound;
 mod par;
 pub mod params;
 pub mod records;
 pub mod request;
+pub mod session;
 mod token;
+mod userinfo;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
 
+pub(crate) use metadata::LOGOUT_PATH;
 pub use par::take_pushed;
 pub use records::KINDS;
 
@@ -35,7 +45,9 @@ pub fn routes(app: Arc<App>) -> Router {
         .route(metadata::JWKS_PATH, get(metadata::jwks))
         .route(metadata::PAR_PATH, post(par::handle))
         .route(metadata::TOKEN_PATH, post(token::handle))
-        .route(metadata::CIBA_PATH, post(ciba::handle));
+        .route(metadata::CIBA_PATH, post(ciba::handle))
+        .route(metadata::USERINFO_PATH, get(userinfo::handle).post(userinfo::handle))
+        .route(metadata::CPR_MATCH_PATH, post(cpr_match::handle));
     crate::ops::request::limit_body(router.with_state(app.clone()), app.config.limits.form_bytes)
 }
 

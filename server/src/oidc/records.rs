@@ -7,11 +7,23 @@ use godkend_protocol::types::{Action, Binding, Factor, Level, Payment};
 use serde::{Deserialize, Serialize};
 
 use crate::approval::Granted;
+use crate::config::RelyingParty;
 use crate::records::Document;
 use crate::store::Kind;
 
 /// The kinds of this module, for purging.
-pub const KINDS: &[Kind] = &[PushedRequest::KIND, Login::KIND, AuthorizationCode::KIND, CibaRequest::KIND];
+pub const KINDS: &[Kind] = &[
+    PushedRequest::KIND,
+    Login::KIND,
+    AuthorizationCode::KIND,
+    CibaRequest::KIND,
+    AccessToken::KIND,
+    UsedToken::KIND,
+    super::session::Session::KIND,
+    super::session::Member::KIND,
+    super::notify::Notification::KIND,
+    super::cpr_match::Tries::KIND,
+];
 
 /// The language of the pages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -43,6 +55,24 @@ pub struct Ask {
     pub language: Language,
     /// Comes back in the ID token.
     pub nonce: Option<String>,
+    /// Who it must be, and how fresh.
+    #[serde(default)]
+    pub wish: Wish,
+}
+
+/// Who has to sign in, and whether an earlier login in the same browser may do.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Wish {
+    /// `max_age`: the most seconds since the login.
+    pub max_age: Option<i64>,
+    /// `prompt=none`: without asking the person anything.
+    pub silent: bool,
+    /// `prompt=login`, `consent` or `select_account`: never by an earlier login.
+    pub fresh: bool,
+    /// `uuid_hint`: the `mitid.uuid` that it must be.
+    pub uuid: Option<String>,
+    /// The `sub` of `id_token_hint` that it must be.
+    pub subject: Option<String>,
 }
 
 /// A checked authorisation request of the code flow.
@@ -56,6 +86,9 @@ pub struct AuthorizationRequest {
     pub state: Option<String>,
     /// PKCE S256 (RFC 7636, section 4.2): SHA-256 of the verifier.
     pub code_challenge: Hash32,
+    /// Thumbprint of the DPoP key that the code is bound to (RFC 9449, section 10).
+    #[serde(default)]
+    pub dpop_jkt: Option<Hash32>,
 }
 
 /// A pushed authorisation request (RFC 9126). Deleted when used.
@@ -96,6 +129,8 @@ pub enum Finished {
     Reported,
     /// The relying party was told that the time ran out.
     Expired,
+    /// The relying party was told that it was another person than the one it named.
+    Another,
 }
 
 /// What a code or a CIBA request is good for.
@@ -115,6 +150,9 @@ pub struct Grant {
     pub binding: Binding,
     /// Unix seconds.
     pub at: i64,
+    /// The relying party's session (`sid`), if it has one.
+    #[serde(default)]
+    pub sid: Option<Id>,
 }
 
 impl Grant {
@@ -129,11 +167,12 @@ impl Grant {
             factor: granted.factor,
             binding: granted.binding,
             at: granted.at,
+            sid: None,
         }
     }
 }
 
-/// An authorisation code. Deleted when used.
+/// An authorisation code. Kept for a while after its use: a second use revokes what came of the first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuthorizationCode {
     /// [`secret_hash`] of the code.
@@ -144,9 +183,52 @@ pub struct AuthorizationCode {
     pub grant: Grant,
     /// Unix seconds.
     pub expires: i64,
+    /// Used: the hash of the access token that it gave.
+    #[serde(default)]
+    pub redeemed: Option<Hash32>,
 }
 
-/// A CIBA request in poll mode.
+/// An access token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AccessToken {
+    /// [`secret_hash`] of the token.
+    pub hash: Hash32,
+    /// What was asked for it.
+    pub ask: Ask,
+    /// What it is good for.
+    pub grant: Grant,
+    /// Thumbprint of the DPoP key that it is bound to.
+    pub jkt: Option<Hash32>,
+    /// Unix seconds.
+    pub expires: i64,
+}
+
+/// A signed token of a client's that may be seen once: a DPoP proof, or an assertion.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UsedToken {
+    /// Hash of its signer and its `jti`.
+    pub hash: Hash32,
+    /// Unix seconds: it would be refused for its age from then on.
+    pub expires: i64,
+}
+
+/// A client that a desk has registered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RegisteredClient {
+    /// The client, as the configuration file would have it.
+    pub party: RelyingParty,
+    /// Unix seconds.
+    pub changed: i64,
+}
+
+impl Document for RegisteredClient {
+    const KIND: Kind = Kind("oidc_client");
+    fn id(&self) -> Vec<u8> {
+        self.party.client_id.as_bytes().to_vec()
+    }
+}
+
+/// A CIBA request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CibaRequest {
     /// [`secret_hash`] of the `auth_req_id`.
@@ -189,7 +271,10 @@ macro_rules! document {
 
 document!(PushedRequest, "oidc_request", |d| d.hash, expires d.expires);
 document!(Login, "oidc_login", |d| d.transaction, expires d.purge);
-document!(AuthorizationCode, "oidc_code", |d| d.hash, expires d.expires);
+// Longer than any access token that it gave.
+document!(AuthorizationCode, "oidc_code", |d| d.hash, expires d.expires.saturating_add(3600));
+document!(AccessToken, "oidc_token", |d| d.hash, expires d.expires);
+document!(UsedToken, "oidc_used", |d| d.hash, expires d.expires);
 // Kept a while longer, so that a late poll is told `expired_token` and not that it never was.
 document!(CibaRequest, "oidc_ciba", |d| d.hash, expires d.expires.saturating_add(600));
 
@@ -211,6 +296,7 @@ mod tests {
             login_hint: None,
             language: Language::Da,
             nonce: None,
+            wish: Wish::default(),
         };
         let mut request = CibaRequest {
             hash: Fixed([1; 32]),

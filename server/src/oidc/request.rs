@@ -7,9 +7,10 @@ use godkend_protocol::text::{self, MAX_NAME, MAX_REFERENCE_TEXT};
 use godkend_protocol::types::{Action, Level, Payment};
 use serde::Deserialize;
 
+use super::dpop;
 use super::error::{Kind, OidcError};
 use super::params::{Params, code_challenge, visible};
-use super::records::{Ask, AuthorizationRequest, Language};
+use super::records::{Ask, AuthorizationRequest, Language, Wish};
 use crate::config::{Level as ConfigLevel, RelyingParty};
 
 /// Where the browser goes back to: known before anything else is judged, for an unknown address is never used.
@@ -62,20 +63,33 @@ pub fn authorization(
     }
     let code_challenge =
         code_challenge(params.need("code_challenge", "PKCE is required: code_challenge is missing.")?)?;
-    prompt(params)?;
-    let ask = ask(params, party)?;
-    Ok(AuthorizationRequest { ask, redirect_uri: back.redirect_uri.clone(), state: back.state.clone(), code_challenge })
+    let mut ask = ask(params, party)?;
+    prompt(params, &mut ask.wish)?;
+    if ask.wish.silent && party.single_sign_on.is_none() {
+        return Err(OidcError::new(
+            Kind::LoginRequired,
+            "Each login is approved on the phone; prompt=none needs a client that shares logins.",
+        ));
+    }
+    Ok(AuthorizationRequest {
+        ask,
+        redirect_uri: back.redirect_uri.clone(),
+        state: back.state.clone(),
+        code_challenge,
+        dpop_jkt: dpop::wanted_key(params)?,
+    })
 }
 
 /// Checks an authorisation request that came with the browser and was not pushed: the person who sits there can have
-/// written it. A client that has a secret must push (RFC 9126, section 5); of others, only a plain login is taken.
+/// written it. A client that proves who it is must push (RFC 9126, section 5) unless it is registered as one that need
+/// not; of those and of public ones, only a plain login is taken.
 ///
 /// # Errors
 /// [`OidcError`]; may be redirected to `back`.
 pub fn unpushed(params: &Params, party: &RelyingParty, back: &ReturnTo) -> Result<AuthorizationRequest, OidcError> {
-    if party.client_secret_sha256.is_some() {
+    if party.is_confidential() && !party.unpushed {
         return Err(OidcError::invalid(
-            "This client has a secret and must push its requests first (RFC 9126), then send client_id and request_uri only.",
+            "This client has a secret or keys and must push its requests first (RFC 9126), then send client_id and request_uri only.",
         ));
     }
     let request = authorization(params, party, back)?;
@@ -121,21 +135,23 @@ pub fn backchannel(params: &Params, party: &RelyingParty) -> Result<(Ask, String
     Ok((ask, user_id))
 }
 
-fn prompt(params: &Params) -> Result<(), OidcError> {
+fn prompt(params: &Params, wish: &mut Wish) -> Result<(), OidcError> {
+    let mut values = 0;
     for value in params.get("prompt").unwrap_or_default().split(' ').filter(|v| !v.is_empty()) {
+        values += 1;
         match value {
-            "login" | "consent" | "select_account" => {}
-            "none" => {
-                return Err(OidcError::new(
-                    Kind::LoginRequired,
-                    "Each login is approved on the phone; prompt=none cannot be met.",
-                ));
-            }
+            "login" | "consent" | "select_account" => wish.fresh = true,
+            "none" => wish.silent = true,
             _ => return Err(OidcError::invalid("prompt holds an unknown value.")),
         }
     }
-    if params.get("max_age").is_some_and(|seconds| seconds.parse::<u32>().is_err()) {
-        return Err(OidcError::invalid("max_age must be a whole number of seconds."));
+    if wish.silent && values > 1 {
+        return Err(OidcError::invalid("prompt=none stands alone."));
+    }
+    if let Some(seconds) = params.get("max_age") {
+        let seconds = seconds.parse::<u32>();
+        wish.max_age =
+            Some(i64::from(seconds.map_err(|_| OidcError::invalid("max_age must be a whole number of seconds."))?));
     }
     Ok(())
 }
@@ -168,15 +184,20 @@ fn ask(params: &Params, party: &RelyingParty) -> Result<Ask, OidcError> {
     let nonce =
         params.get("nonce").map(|nonce| visible(nonce, 512, "nonce must be at most 512 visible ASCII characters."));
     let login_hint = params.get("login_hint").map(user_id).transpose()?;
+    let level = level(params, &idp, party)?;
+    if idp.require_psd2 == Some(true) && level == Level::Low {
+        return Err(OidcError::invalid("require_psd2 means two factors: ask for Substantial or High."));
+    }
     Ok(Ask {
         client_id: party.client_id.clone(),
         action,
         text: idp.reference_text()?,
         payment,
-        level: level(params, &idp, party)?,
+        level,
         login_hint,
         language: language(params)?,
         nonce: nonce.transpose()?.map(str::to_owned),
+        wish: Wish { uuid: idp.uuid_hint()?, fresh: idp.enable_step_up == Some(true), ..Wish::default() },
     })
 }
 
@@ -281,24 +302,23 @@ struct IdpParams {
     action_text: Option<String>,
     loa_value: Option<String>,
     payment: Option<WantedPayment>,
-    // Taken, for they ask for what every login here does: two factors, a link that opens the app.
-    #[serde(rename = "enable_step_up")]
-    _step_up: Option<bool>,
+    uuid_hint: Option<String>,
+    require_psd2: Option<bool>,
+    enable_step_up: Option<bool>,
+    // Taken, for they ask for what every login page here has: a link that opens the app.
     #[serde(rename = "enable_app_switch")]
     _app_switch: Option<bool>,
     #[serde(rename = "app_switch_os")]
     _app_switch_os: Option<String>,
     #[serde(rename = "app_switch_url")]
     _app_switch_url: Option<String>,
-    #[serde(rename = "require_psd2")]
-    _psd2: Option<bool>,
 }
 
 impl IdpParams {
     fn read(params: &Params) -> Result<Self, OidcError> {
         let Some(text) = params.get("idp_params") else { return Ok(Self::default()) };
         let invalid = OidcError::invalid(
-            "idp_params must be a JSON object with reference_text, action_text, loa_value, payment and the app switch's fields only.",
+            "idp_params must be a JSON object with reference_text, action_text, loa_value, uuid_hint, require_psd2, enable_step_up, payment and the app switch's fields only.",
         );
         // Some brokers nest the fields under the provider's name.
         let mut value: serde_json::Value = serde_json::from_str(text).map_err(|_| invalid.clone())?;
@@ -312,6 +332,21 @@ impl IdpParams {
             return Err(invalid);
         }
         serde_json::from_value(value).map_err(|_| invalid)
+    }
+
+    /// RFC 9562, section 4, in lower case: as `mitid.uuid` was told.
+    fn uuid_hint(&self) -> Result<Option<String>, OidcError> {
+        let Some(hint) = &self.uuid_hint else { return Ok(None) };
+        let fits = hint.len() == 36
+            && hint.bytes().enumerate().all(|(at, b)| match at {
+                8 | 13 | 18 | 23 => b == b'-',
+                _ => b.is_ascii_digit() || (b'a'..=b'f').contains(&b),
+            });
+        if fits {
+            Ok(Some(hint.clone()))
+        } else {
+            Err(OidcError::invalid("uuid_hint must be a mitid.uuid as it was told."))
+        }
     }
 
     fn reference_text(&self) -> Result<Option<String>, OidcError> {
@@ -351,7 +386,7 @@ fn payment_of_details(text: &str) -> Result<Payment, OidcError> {
     let details: Vec<serde_json::Value> =
         serde_json::from_str(text).map_err(|_| refuse("authorization_details must be a JSON array."))?;
     let [detail] = <[serde_json::Value; 1]>::try_from(details)
-        .map_err(|_| refuse("authorization_details must hold one payment."))?;
+        .map_err(|_| refuse("authorization_details must hold one payment; several cannot be approved at once."))?;
     let serde_json::Value::Object(mut detail) = detail else {
         return Err(refuse("authorization_details must hold an object."));
     };

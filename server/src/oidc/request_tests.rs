@@ -1,7 +1,6 @@
 //! Every malformed parameter is refused, and says what to change.
 
 use super::*;
-use crate::config::Cpr;
 use base64::engine::general_purpose::STANDARD;
 
 fn party() -> RelyingParty {
@@ -12,8 +11,8 @@ fn party() -> RelyingParty {
         name: "Banken".to_owned(),
         sector: None,
         levels: vec![ConfigLevel::Low, ConfigLevel::Substantial],
-        cpr: Cpr::None,
         ciba: true,
+        ..RelyingParty::default()
     }
 }
 
@@ -89,6 +88,11 @@ fn what_is_malformed_is_refused_by_its_own_name() {
         (&[("registration", "{}")], Kind::RegistrationNotSupported),
         (&[("prompt", "none")], Kind::LoginRequired),
         (&[("prompt", "dance")], Kind::InvalidRequest),
+        (&[("prompt", "none login")], Kind::InvalidRequest),
+        (&[("max_age", "4294967296")], Kind::InvalidRequest),
+        (&[("dpop_jkt", "short")], Kind::InvalidRequest),
+        (&[("idp_params", "{\"uuid_hint\": \"0F1C2B3A-0000-4000-8000-000000000000\"}")], Kind::InvalidRequest),
+        (&[("idp_params", "{\"require_psd2\": true, \"loa_value\": \"Low\"}")], Kind::InvalidRequest),
         (&[("max_age", "-1")], Kind::InvalidRequest),
         (&[("max_age", "soon")], Kind::InvalidRequest),
         (&[("acr_values", "urn:unknown")], Kind::InvalidRequest),
@@ -102,6 +106,7 @@ fn what_is_malformed_is_refused_by_its_own_name() {
         (&[("idp_params", "{")], Kind::InvalidRequest),
         (&[("idp_params", "{\"mitid\": 5}")], Kind::InvalidRequest),
         (&[("idp_params", "{\"uuid_hint\": \"x\"}")], Kind::InvalidRequest),
+        (&[("idp_params", "{\"unknown\": \"x\"}")], Kind::InvalidRequest),
         (&[("idp_params", "{\"loa_value\": \"Gold\"}")], Kind::InvalidRequest),
         (&[("idp_params", "{\"action_text\": \"log_on\"}")], Kind::InvalidRequest),
         (&[("idp_params", "{\"action_text\": \"CHANGE_PIN\"}")], Kind::InvalidRequest),
@@ -114,6 +119,39 @@ fn what_is_malformed_is_refused_by_its_own_name() {
     ] {
         assert_eq!(check(changed).map_err(|e| e.kind), Err(kind), "{changed:?}");
     }
+}
+
+#[test]
+fn who_it_must_be_and_how_fresh_is_kept() {
+    let wish = |changed: &[(&str, &str)]| check(changed).unwrap().ask.wish;
+    assert_eq!(wish(&[]), Wish::default());
+    assert_eq!(wish(&[("max_age", "0")]).max_age, Some(0));
+    for prompt in ["login", "consent", "select_account", "login consent"] {
+        assert!(wish(&[("prompt", prompt)]).fresh, "{prompt}");
+    }
+    let uuid = "0f1c2b3a-0000-4000-8000-000000000000";
+    let json = serde_json::json!({ "uuid_hint": uuid, "enable_step_up": true }).to_string();
+    let told = wish(&[("idp_params", &json)]);
+    assert_eq!((told.uuid.as_deref(), told.fresh), (Some(uuid), true));
+    let sharing = RelyingParty { single_sign_on: Some("towns".to_owned()), ..party() };
+    let params = with(&[("prompt", "none")]);
+    let back = return_to(&params, &sharing).unwrap();
+    assert!(authorization(&params, &sharing, &back).unwrap().ask.wish.silent);
+    assert_eq!(check(&[("dpop_jkt", CHALLENGE)]).unwrap().dpop_jkt.unwrap().to_base64(), CHALLENGE);
+}
+
+#[test]
+fn a_client_that_need_not_push_sends_plain_logins_only() {
+    let own = RelyingParty { client_secret_sha256: Some("a".repeat(64)), ..party() };
+    let params = with(&[]);
+    let back = return_to(&params, &own).unwrap();
+    assert_eq!(unpushed(&params, &own, &back).unwrap_err().kind, Kind::InvalidRequest);
+    let free = RelyingParty { unpushed: true, ..own };
+    assert!(unpushed(&params, &free, &back).is_ok());
+    let signing = with(&[("idp_params", "{\"action_text\": \"SIGN\"}")]);
+    assert_eq!(unpushed(&signing, &free, &back).unwrap_err().kind, Kind::InvalidRequest);
+    let keys = RelyingParty { keys: vec!["{}".to_owned()], ..party() };
+    assert_eq!(unpushed(&params, &keys, &back).unwrap_err().kind, Kind::InvalidRequest);
 }
 
 #[test]
@@ -147,7 +185,7 @@ fn the_brokers_parameters_are_read_flat_or_nested() {
     let fields = serde_json::json!({
         "reference_text": STANDARD.encode("Log på Netbank – æøå"), "action_text": "SIGN", "loa_value": "Low",
         "enable_app_switch": true, "app_switch_os": "ios", "app_switch_url": "https://bank.dk/app",
-        "require_psd2": true, "enable_step_up": false,
+        "require_psd2": false, "enable_step_up": false,
     });
     for value in [fields.clone(), serde_json::json!({ "mitid": fields })] {
         let ask = idp(&value).unwrap().ask;

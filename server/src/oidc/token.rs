@@ -7,14 +7,15 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use godkend_protocol::bytes::Secret;
+use godkend_protocol::bytes::{Hash32, Secret};
 use godkend_protocol::crypto;
 use serde_json::{Value, json};
 
 use super::claims::{self, Issue};
+use super::dpop::{self, Proof};
 use super::error::{Kind, OidcError};
 use super::params::{Params, challenge_of};
-use super::records::{Ask, AuthorizationCode, Grant, secret_hash};
+use super::records::{AccessToken, Ask, AuthorizationCode, Grant, secret_hash};
 use super::{ciba, client, form, issuer, jwt, metadata};
 use crate::app::App;
 use crate::config::RelyingParty;
@@ -31,10 +32,17 @@ pub(super) async fn handle(
     body: Bytes,
 ) -> Result<Response, OidcError> {
     let params = form(&headers, &body)?;
-    let party = client::authenticate(&app.config, &headers, &params)?;
+    let party = client::authenticate(&app, &headers, &params).await?;
+    let proof = dpop::proof(&app, &headers, "POST", metadata::TOKEN_PATH, None).await?;
+    if party.dpop && proof.is_none() {
+        return Err(OidcError::new(
+            Kind::InvalidDpopProof,
+            "This client's tokens are bound to a key: send a DPoP proof.",
+        ));
+    }
     let reply = match params.need("grant_type", "grant_type is missing.")? {
-        CODE_GRANT => by_code(&app, party, &params).await?,
-        CIBA_GRANT => ciba::poll(&app, party, &params).await?,
+        CODE_GRANT => by_code(&app, &party, &params, proof.as_ref()).await?,
+        CIBA_GRANT => ciba::poll(&app, &party, &params, proof.as_ref()).await?,
         _ => {
             return Err(OidcError::new(
                 Kind::UnsupportedGrantType,
@@ -42,24 +50,58 @@ pub(super) async fn handle(
             ));
         }
     };
-    Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(reply)).into_response())
+    let mut response =
+        ([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(reply)).into_response();
+    if let Some(nonce) = proof.and_then(|_| dpop::nonce_header(&app)) {
+        response.headers_mut().insert(dpop::NONCE_HEADER, nonce);
+    }
+    Ok(response)
 }
 
-async fn by_code(app: &App, party: &RelyingParty, params: &Params) -> Result<Value, OidcError> {
+async fn by_code(app: &App, party: &RelyingParty, params: &Params, proof: Option<&Proof>) -> Result<Value, OidcError> {
     let code = params.need("code", "code is missing.")?;
     let found = docs::get::<AuthorizationCode>(&*app.store, &secret_hash(code).0).await?;
-    let record = found.ok_or_else(refused)?;
+    let mut record = found.ok_or_else(refused)?;
+    if let Some(token) = record.doc.redeemed {
+        if record.doc.request.ask.client_id == party.client_id {
+            revoke(app, &token).await?;
+        }
+        return Err(refused());
+    }
     redeem(&record.doc, party, params, app.now())?;
+    if let Some(jkt) = record.doc.request.dpop_jkt
+        && proof.is_none_or(|proof| proof.jkt != jkt)
+    {
+        return Err(OidcError::new(Kind::InvalidDpopProof, "The code is bound to another DPoP key."));
+    }
     let account = account(app, &record.doc.grant).await?;
-    let reply = tokens(app, party, &account, &record.doc.grant, &record.doc.request.ask, None)?;
-    // Once: of two that come together one finds the record changed. A second use is refused and changes nothing else.
+    let (reply, token) = tokens(app, party, &account, &record.doc.grant, &record.doc.request.ask, None, proof)?;
+    // Once: of two that come together one finds the record changed.
+    record.doc.redeemed = Some(token.hash);
     let mut changes = Changes::new();
-    changes.delete(&record);
+    changes.update(&record).insert(&token);
+    if let Some(proof) = proof {
+        proof.spend(&mut changes);
+    }
     match changes.commit(&*app.store).await {
         Ok(_) => Ok(reply),
         Err(error) if error.is_conflict() => Err(refused()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// A code that comes twice was stolen, or its tokens were (RFC 6749, section 4.1.2): what it gave opens nothing more.
+async fn revoke(app: &App, token: &Hash32) -> Result<(), OidcError> {
+    if let Some(token) = docs::get::<AccessToken>(&*app.store, &token.0).await? {
+        let mut changes = Changes::new();
+        changes.delete(&token);
+        match changes.commit(&*app.store).await {
+            // Somebody else revoked it.
+            Err(error) if !error.is_conflict() => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn refused() -> OidcError {
@@ -89,7 +131,7 @@ pub(super) async fn account(app: &App, grant: &Grant) -> Result<Account, OidcErr
     Ok(account.doc)
 }
 
-/// The token response. The access token opens nothing here; RFC 6749 wants one in the answer.
+/// The token response, and the access token's record for the caller's commit.
 pub(super) fn tokens(
     app: &App,
     party: &RelyingParty,
@@ -97,7 +139,8 @@ pub(super) fn tokens(
     grant: &Grant,
     ask: &Ask,
     auth_req_id: Option<&str>,
-) -> Result<Value, OidcError> {
+    proof: Option<&Proof>,
+) -> Result<(Value, AccessToken), OidcError> {
     let access_token = Secret::<32>::random(&mut app.rng()).to_base64();
     let issue = Issue {
         issuer: issuer(app),
@@ -111,17 +154,25 @@ pub(super) fn tokens(
     let claims = claims::id_token(&issue, account, grant, ask);
     let id_token = jwt::sign(&app.keys.oidc, &metadata::key_id(&app.keys.oidc), &claims)
         .map_err(|_| OidcError::new(Kind::ServerError, "The ID token could not be signed."))?;
+    let lifetime = i64::try_from(app.config.oidc.access_token_seconds).unwrap_or(300);
+    let record = AccessToken {
+        hash: secret_hash(&access_token),
+        ask: ask.clone(),
+        grant: grant.clone(),
+        jkt: proof.map(|proof| proof.jkt),
+        expires: app.now().saturating_add(lifetime),
+    };
     let mut reply = json!({
         "access_token": access_token,
-        "token_type": "Bearer",
-        "expires_in": app.config.oidc.access_token_seconds,
+        "token_type": if proof.is_some() { "DPoP" } else { "Bearer" },
+        "expires_in": lifetime,
         "scope": "openid",
         "id_token": id_token,
     });
     if let (Some(payment), Some(reply)) = (&ask.payment, reply.as_object_mut()) {
         reply.insert("authorization_details".to_owned(), json!([claims::payment_details(payment)]));
     }
-    Ok(reply)
+    Ok((reply, record))
 }
 
 #[cfg(test)]
@@ -147,10 +198,12 @@ mod tests {
                     login_hint: None,
                     language: Default::default(),
                     nonce: None,
+                    wish: Default::default(),
                 },
                 redirect_uri: "https://a.dk/cb".to_owned(),
                 state: None,
                 code_challenge: Fixed::from_base64("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap(),
+                dpop_jkt: None,
             },
             grant: Grant {
                 transaction: Fixed([1; 16]),
@@ -160,22 +213,15 @@ mod tests {
                 factor: Factor::Pin,
                 binding: Binding::ScannedQr,
                 at: 100,
+                sid: None,
             },
             expires: 160,
+            redeemed: None,
         }
     }
 
     fn party(id: &str) -> RelyingParty {
-        RelyingParty {
-            client_id: id.to_owned(),
-            client_secret_sha256: None,
-            redirect_uris: vec![],
-            name: "A".to_owned(),
-            sector: None,
-            levels: vec![],
-            cpr: crate::config::Cpr::None,
-            ciba: false,
-        }
+        RelyingParty { client_id: id.to_owned(), ..RelyingParty::default() }
     }
 
     #[test]

@@ -15,20 +15,27 @@ const PURGE_EVERY: u32 = 6;
 const PURGED_AT_ONCE: u32 = 256;
 
 pub(super) async fn run(app: Arc<App>) {
+    let notifications = tokio::spawn(crate::oidc::notify::run(app.clone()));
+    sweeps(&app).await;
+    // It ends at the same signal.
+    let _ = notifications.await;
+}
+
+async fn sweeps(app: &Arc<App>) {
     let mut stopping = app.stopping.clone();
     let mut round = 0_u32;
     loop {
-        if let Err(error) = crate::activation::sweep(&app).await {
+        if let Err(error) = crate::activation::sweep(app).await {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(error, "the sweep of enrolments will be tried again");
         }
-        if let Err(error) = crate::approval::sweep(&app).await {
+        if let Err(error) = crate::approval::sweep(app).await {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(error, "the sweep of requests will be tried again");
         }
         // The first purge comes after the first sweep, which may still need what has expired.
         if round.is_multiple_of(PURGE_EVERY) {
-            purge(&app).await;
+            purge(app).await;
         }
         round = round.wrapping_add(1);
         tokio::select! {

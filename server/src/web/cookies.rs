@@ -1,4 +1,4 @@
-//! The two cookies: one for each login, one for a remembered browser.
+//! The cookies: one for each login, one for a remembered browser, one for each group of relying parties that share logins.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use godkend_protocol::bytes::{Hash32, Id, Secret};
@@ -38,6 +38,25 @@ pub(super) fn set_browser(app: &App, cookie_value: &BrowserCookie) -> Option<Hea
 
 pub(super) fn forget_browser(app: &App) -> Option<HeaderValue> {
     cookie(app, &browser_name(app), "", 0)
+}
+
+/// The cookie of the session of a group of relying parties, as its hash.
+pub(super) fn shared(app: &App, headers: &HeaderMap, group: &str) -> Option<Hash32> {
+    Some(crate::oidc::session::cookie_hash(&Secret::from_base64(read(headers, &shared_name(app, group))?)?))
+}
+
+/// Lives as long as the session.
+pub(super) fn set_shared(app: &App, group: &str, secret: &Secret<32>) -> Option<HeaderValue> {
+    let age = i64::try_from(app.config.oidc.session_seconds).unwrap_or(1800);
+    cookie(app, &shared_name(app, group), &secret.to_base64(), age)
+}
+
+pub(super) fn forget_shared(app: &App, group: &str) -> Option<HeaderValue> {
+    cookie(app, &shared_name(app, group), "", 0)
+}
+
+fn shared_name(app: &App, group: &str) -> String {
+    format!("{}godkend-session-{group}", prefix(app))
 }
 
 fn login_name(app: &App, id: &Id) -> String {

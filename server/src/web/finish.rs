@@ -3,23 +3,25 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use godkend_protocol::bytes::{Hash32, Id, Secret};
 use godkend_protocol::codes::Code;
 use godkend_protocol::crypto;
+use godkend_protocol::types::Action;
 use url::Url;
 
 use super::{cookies, html};
 use crate::app::App;
-use crate::approval::{self, BrowserCookie, State as TransactionState};
+use crate::approval::{self, State as TransactionState};
+use crate::config::RelyingParty;
 use crate::docs::{self, Changes, retry};
 use crate::error::ApiError;
 use crate::oidc::error::Kind;
 use crate::oidc::params::Params;
-use crate::oidc::records::{Finished, Grant, Language, Login};
+use crate::oidc::records::{Ask, Finished, Grant, Language, Login};
 use crate::oidc::request::ReturnTo;
-use crate::oidc::{code, issuer};
+use crate::oidc::{client, code, hint, issuer, notify, session as oidc_session};
 use crate::records::{Entry, Transaction};
 
 /// The login whose session cookie the browser sent, and the cookie's hash.
@@ -63,56 +65,95 @@ pub(super) async fn finish(State(app): State<Arc<App>>, Path(id): Path<String>, 
     };
     let back =
         ReturnTo { redirect_uri: login.doc.request.redirect_uri.clone(), state: login.doc.request.state.clone() };
-    match conclude(&app, login.doc.transaction, &session).await {
+    match conclude(&app, &headers, login.doc.transaction, &session).await {
         Ok(None) => Redirect::to(&format!("/login/{id}")).into_response(),
-        Ok(Some((Finished::Code, cookie))) => {
+        Ok(Some(Concluded { finished: Finished::Code, cookies })) => {
             let code = code::of_transaction(&app.keys.pairwise, &login.doc.transaction);
             let mut response = back_to(&app, &back, &[("code", &code)]);
-            if let Some(cookie) = cookie.and_then(|cookie| cookies::set_browser(&app, &cookie)) {
+            for cookie in cookies {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }
             response
         }
-        Ok(Some((Finished::Declined, _))) => refuse(&app, &back, Kind::AccessDenied, "The person declined."),
-        Ok(Some((Finished::Reported, _))) => {
-            refuse(&app, &back, Kind::AccessDenied, "The person reports that this was not their request.")
+        Ok(Some(Concluded { finished, .. })) => {
+            let why = match finished {
+                Finished::Reported => "The person reports that this was not their request.",
+                Finished::Expired => "Nobody approved in time.",
+                Finished::Another => "Another person approved than the one that the request names.",
+                Finished::Declined | Finished::Code => "The person declined.",
+            };
+            refuse(&app, &back, Kind::AccessDenied, why)
         }
-        Ok(Some((Finished::Expired, _))) => refuse(&app, &back, Kind::AccessDenied, "Nobody approved in time."),
         Err(error) => html::error(login.doc.request.ask.language, &error),
     }
 }
 
+/// How a login ended, and the cookies that come of it: once, with its first telling.
+struct Concluded {
+    finished: Finished,
+    cookies: Vec<HeaderValue>,
+}
+
 /// Fixes how the login ends; `None` while it has not.
-async fn conclude(app: &App, id: Id, session: &Hash32) -> Result<Option<(Finished, Option<BrowserCookie>)>, ApiError> {
+async fn conclude(app: &App, headers: &HeaderMap, id: Id, session: &Hash32) -> Result<Option<Concluded>, ApiError> {
     retry(|| async {
         let mut login = docs::get::<Login>(&*app.store, &id.0).await?.ok_or(Code::NotFound)?;
         if let Some(finished) = login.doc.finished {
-            return Ok(Some((finished, None)));
+            return Ok(Some(Concluded { finished, cookies: Vec::new() }));
         }
         let mut changes = Changes::new();
         let transaction = docs::get::<Transaction>(&*app.store, &id.0).await?.ok_or(Code::TransactionUnknown)?;
-        let (finished, cookie) = match approval::view(&transaction.doc, app.now()).state {
+        let mut cookies = Vec::new();
+        let finished = match approval::view(&transaction.doc, app.now()).state {
             TransactionState::Waiting | TransactionState::Opened => return Ok(None),
-            TransactionState::Denied => (Finished::Declined, None),
-            TransactionState::Reported => (Finished::Reported, None),
-            TransactionState::Expired => (Finished::Expired, None),
+            TransactionState::Denied => Finished::Declined,
+            TransactionState::Reported => Finished::Reported,
+            TransactionState::Expired => Finished::Expired,
             TransactionState::Approved => {
                 // In one commit with its code: one that is collected without a code is one that a replay knows from the
                 // log, and was told of before.
                 let granted = approval::collect_into(app, &mut changes, &id, Some(session)).await?;
-                let (code, lifetime) = (code::of_transaction(&app.keys.pairwise, &id), app.config.oidc.code_seconds);
-                let grant = Grant::of(id, &granted);
-                changes.insert(&code::record(&code, login.doc.request.clone(), grant, app.now(), lifetime));
-                (Finished::Code, granted.new_browser_cookie)
+                let ask = &login.doc.request.ask;
+                let party = client::find(app, &ask.client_id).await?.ok_or(Code::NotFound)?;
+                if hint::is_wanted(app, &party, ask, &granted.account) {
+                    let (code, lifetime) =
+                        (code::of_transaction(&app.keys.pairwise, &id), app.config.oidc.code_seconds);
+                    let mut grant = Grant::of(id, &granted);
+                    cookies.extend(shared(app, headers, &mut changes, &party, ask, &mut grant).await?);
+                    changes.insert(&code::record(&code, login.doc.request.clone(), grant, app.now(), lifetime));
+                    cookies.extend(granted.new_browser_cookie.and_then(|cookie| cookies::set_browser(app, &cookie)));
+                    Finished::Code
+                } else {
+                    Finished::Another
+                }
             }
         };
         login.doc.finished = Some(finished);
         changes.update(&login);
         changes.commit(&*app.store).await?;
         app.log.wake();
-        Ok(Some((finished, cookie)))
+        notify::wake(app);
+        Ok(Some(Concluded { finished, cookies }))
     })
     .await
+}
+
+/// The session that begins with a login. A payment or a signature begins none: nobody signs in by it.
+async fn shared(
+    app: &App,
+    headers: &HeaderMap,
+    changes: &mut Changes,
+    party: &RelyingParty,
+    ask: &Ask,
+    grant: &mut Grant,
+) -> Result<Option<HeaderValue>, ApiError> {
+    if ask.action != Action::LogOn {
+        return Ok(None);
+    }
+    let group = party.single_sign_on.as_deref();
+    let earlier = group.and_then(|group| cookies::shared(app, headers, group));
+    let secret = oidc_session::begin(app, changes, party, grant, earlier.as_ref()).await?;
+    Ok(secret.zip(group).and_then(|(secret, group)| cookies::set_shared(app, group, &secret)))
 }
 
 /// An error response (RFC 6749, section 4.1.2.1).
@@ -121,7 +162,7 @@ pub(super) fn refuse(app: &App, back: &ReturnTo, kind: Kind, description: &str) 
 }
 
 /// Back to a registered address, with the state and the issuer (RFC 9207).
-fn back_to(app: &App, back: &ReturnTo, parameters: &[(&str, &str)]) -> Response {
+pub(super) fn back_to(app: &App, back: &ReturnTo, parameters: &[(&str, &str)]) -> Response {
     let Some(url) = address(&back.redirect_uri, back.state.as_deref(), issuer(app), parameters) else {
         return html::error(Language::Da, &Code::Internal.into());
     };

@@ -119,6 +119,16 @@ pub(super) fn wrong_browser(language: Language) -> Response {
     page(StatusCode::NOT_FOUND, t, t.failed, &format!("<main><h1>{}</h1><p>{}</p></main>", t.failed, t.other_browser))
 }
 
+/// The end of a session whose relying party named no page to go back to.
+pub(super) fn logged_out(language: Language) -> Response {
+    let t = texts::of(language);
+    let (title, sentence) = match language {
+        Language::Da => ("Du er logget af", "Du kan lukke vinduet."),
+        Language::En => ("You are logged out", "You can close this window."),
+    };
+    page(StatusCode::OK, t, title, &format!("<main><h1>{title}</h1><p>{sentence}</p></main>"))
+}
+
 /// A refusal with its own sentence.
 pub(super) fn error(language: Language, error: &ApiError) -> Response {
     let t = texts::of(language);

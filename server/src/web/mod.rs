@@ -9,6 +9,7 @@ mod cookies;
 mod finish;
 mod html;
 mod login;
+mod logout;
 mod qr;
 pub mod start;
 mod texts;
@@ -49,6 +50,7 @@ pub fn routes(app: Arc<App>) -> Router {
         .route("/login/{id}/cancel", post(login::cancel))
         .route(crate::approval::RETURN_PATH, get(finish::returned))
         .route("/login/{id}/finish", get(finish::finish))
+        .route(crate::oidc::LOGOUT_PATH, get(logout::by_query).post(logout::by_form))
         .route("/block", get(block::page).post(block::submit))
         .route(SCRIPT_PATH, get(async || asset(SCRIPT, "text/javascript; charset=utf-8")))
         .route(STYLE_PATH, get(async || asset(STYLE, "text/css; charset=utf-8")))

@@ -20,7 +20,7 @@ use crate::oidc::error::{Kind, OidcError};
 use crate::oidc::params::Params;
 use crate::oidc::records::{Ask, AuthorizationRequest, Language, Login};
 use crate::oidc::request::ReturnTo;
-use crate::oidc::{self, client, request};
+use crate::oidc::{self, client, code, hint, request, session};
 use crate::records::Transaction;
 
 /// Seconds that a login is remembered after it began: its last page can still be shown.
@@ -76,13 +76,18 @@ async fn authorize(
 async fn begin(app: &App, params: &Params, headers: &HeaderMap, extensions: &Extensions) -> Result<Response, Refusal> {
     let unknown = || Refusal::Show(OidcError::new(Kind::InvalidClient, "client_id is not known here."));
     let client_id = params.need("client_id", "client_id is missing.").map_err(Refusal::Show)?;
-    let party = client::find(&app.config, client_id).ok_or_else(unknown)?;
+    let party = client::find(app, client_id).await.map_err(|error| Refusal::Show(error.into()))?;
+    let party = &*party.ok_or_else(unknown)?;
     let mut changes = Changes::new();
     let request = match params.get("request_uri") {
         Some(uri) => oidc::take_pushed(app, &mut changes, party, uri).await.map_err(Refusal::Show)?,
         None => {
             let back = request::return_to(params, party).map_err(Refusal::Show)?;
-            request::unpushed(params, party, &back).map_err(|error| Refusal::Redirect(back, error))?
+            let request = request::unpushed(params, party, &back).and_then(|mut request| {
+                hint::read(app, party, params, &mut request.ask)?;
+                Ok(request)
+            });
+            request.map_err(|error| Refusal::Redirect(back, error))?
         }
     };
     let back = ReturnTo { redirect_uri: request.redirect_uri.clone(), state: request.state.clone() };
@@ -92,6 +97,14 @@ async fn begin(app: &App, params: &Params, headers: &HeaderMap, extensions: &Ext
         let used = OidcError::new(Kind::InvalidRequestUri, "request_uri was used already; push the request again.");
         Refusal::Show(if error.is_conflict() { used } else { error.into() })
     };
+    if let Some(shared) = shared(app, headers, party, &request, &mut changes).await.map_err(used)? {
+        return Ok(shared);
+    }
+    if request.ask.wish.silent {
+        // Used up all the same.
+        changes.commit(&*app.store).await.map_err(used)?;
+        return Err(redirect(OidcError::new(Kind::LoginRequired, "The person has to sign in, and prompt is none.")));
+    }
     let visitor = Visitor::of(app, headers, extensions, request.ask.language);
     let secret = Secret::<32>::random(&mut app.rng());
     let session = cookies::session_hash(&secret);
@@ -128,6 +141,25 @@ async fn begin(app: &App, params: &Params, headers: &HeaderMap, extensions: &Ext
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+/// An answer at once, where the browser's session with the relying party's group is good enough.
+async fn shared(
+    app: &App,
+    headers: &HeaderMap,
+    party: &RelyingParty,
+    request: &AuthorizationRequest,
+    changes: &mut Changes,
+) -> Result<Option<Response>, ApiError> {
+    let Some(group) = &party.single_sign_on else { return Ok(None) };
+    let Some(cookie) = cookies::shared(app, headers, group) else { return Ok(None) };
+    let mut with = changes.clone();
+    let Some(grant) = session::share(app, &mut with, &cookie, party, &request.ask).await? else { return Ok(None) };
+    let code = Secret::<32>::random(&mut app.rng()).to_base64();
+    with.insert(&code::record(&code, request.clone(), grant, app.now(), app.config.oidc.code_seconds));
+    with.commit(&*app.store).await?;
+    let back = ReturnTo { redirect_uri: request.redirect_uri.clone(), state: request.state.clone() };
+    Ok(Some(finish::back_to(app, &back, &[("code", &code)])))
 }
 
 fn login_of(

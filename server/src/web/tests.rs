@@ -75,6 +75,7 @@ impl World {
             levels: vec![ConfigLevel::Low, ConfigLevel::Substantial, ConfigLevel::High],
             cpr: Cpr::Claim,
             ciba: true,
+            ..RelyingParty::default()
         }];
         let public = RelyingParty {
             client_id: "shop".to_owned(),

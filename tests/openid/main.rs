@@ -1,0 +1,17 @@
+//! The OpenID provider from outside: what relying parties rely on, and what attackers, careless clients and the negative
+//! cases of the OpenID conformance suite try. Real HTTPS, real database; people are test identities with fixed outcomes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a story that goes wrong ends")]
+
+mod ciba;
+mod clients;
+mod codes;
+mod cpr;
+mod dpop;
+mod keys;
+mod page;
+mod requests;
+mod rp;
+mod sessions;
+mod step_up;
+mod told;
