@@ -20,7 +20,7 @@ mod watch;
 pub use config::{KeySecurity, Language, PhoneConfig, Root, read_roots};
 pub use desktop::{Desktop, Touch};
 pub use error::{PhoneError, PinTries, WeakPin};
-pub use helpers::{app_attest_hash, hash_to_curve, version};
+pub use helpers::{app_attest_hash, hash_to_curve, pin_weakness, version};
 pub use history::{HistoryEvent, HistoryLine};
 pub use keys::{Attestation, CreatedKey, HardwareKeys, KeyConditions, KeyError, KeyKind};
 pub use management::{HandedOut, KnownBrowser, KnownPhone, NewPhone, Overview, PhoneStanding};

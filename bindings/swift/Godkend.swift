@@ -7485,6 +7485,30 @@ fileprivate struct FfiConverterOptionTypeTouch: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeWeakPin: FfiConverterRustBuffer {
+    typealias SwiftType = WeakPin?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeWeakPin.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeWeakPin.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceString: FfiConverterRustBuffer {
     typealias SwiftType = [String]
 
@@ -7856,6 +7880,17 @@ public func hashToCurve(input: Data)throws  -> Data  {
 })
 }
 /**
+ * Why a PIN would not be taken; none for a good one. Sends nothing: asked before the PIN is typed a second time.
+ */
+public func pinWeakness(pin: Data) -> WeakPin?  {
+    return try!  FfiConverterOptionTypeWeakPin.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_godkend_ffi_fn_func_pin_weakness(
+        FfiConverterData.lower(pin),uniffiCallStatus
+    )
+})
+}
+/**
  * The library's version.
  */
 public func version() -> String  {
@@ -7906,6 +7941,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_godkend_ffi_checksum_func_hash_to_curve() != 34575) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_godkend_ffi_checksum_func_pin_weakness() != 5586) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_godkend_ffi_checksum_func_version() != 28264) {

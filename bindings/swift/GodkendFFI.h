@@ -723,6 +723,11 @@ RustBuffer uniffi_godkend_ffi_fn_func_app_attest_hash(RustBuffer challenge, Rust
 RustBuffer uniffi_godkend_ffi_fn_func_hash_to_curve(RustBuffer input, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_FN_FUNC_PIN_WEAKNESS
+#define UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_FN_FUNC_PIN_WEAKNESS
+RustBuffer uniffi_godkend_ffi_fn_func_pin_weakness(RustBuffer pin, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_FN_FUNC_VERSION
 #define UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_FN_FUNC_VERSION
 RustBuffer uniffi_godkend_ffi_fn_func_version(RustCallStatus *_Nonnull out_status
@@ -1009,6 +1014,12 @@ uint16_t uniffi_godkend_ffi_checksum_func_app_attest_hash(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_CHECKSUM_FUNC_HASH_TO_CURVE
 #define UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_CHECKSUM_FUNC_HASH_TO_CURVE
 uint16_t uniffi_godkend_ffi_checksum_func_hash_to_curve(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_CHECKSUM_FUNC_PIN_WEAKNESS
+#define UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_CHECKSUM_FUNC_PIN_WEAKNESS
+uint16_t uniffi_godkend_ffi_checksum_func_pin_weakness(void
 
 );
 #endif

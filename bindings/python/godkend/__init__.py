@@ -531,6 +531,8 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_func_hash_to_curve() != 34575:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_godkend_ffi_checksum_func_pin_weakness() != 5586:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_func_read_roots() != 29675:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_func_version() != 28264:
@@ -685,6 +687,9 @@ _UniffiLib.uniffi_godkend_ffi_checksum_func_erase.restype = ctypes.c_uint16
 _UniffiLib.uniffi_godkend_ffi_checksum_func_hash_to_curve.argtypes = (
 )
 _UniffiLib.uniffi_godkend_ffi_checksum_func_hash_to_curve.restype = ctypes.c_uint16
+_UniffiLib.uniffi_godkend_ffi_checksum_func_pin_weakness.argtypes = (
+)
+_UniffiLib.uniffi_godkend_ffi_checksum_func_pin_weakness.restype = ctypes.c_uint16
 _UniffiLib.uniffi_godkend_ffi_checksum_func_read_roots.argtypes = (
 )
 _UniffiLib.uniffi_godkend_ffi_checksum_func_read_roots.restype = ctypes.c_uint16
@@ -875,6 +880,11 @@ _UniffiLib.uniffi_godkend_ffi_fn_func_hash_to_curve.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_godkend_ffi_fn_func_hash_to_curve.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_godkend_ffi_fn_func_pin_weakness.argtypes = (
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_godkend_ffi_fn_func_pin_weakness.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_godkend_ffi_fn_func_read_roots.argtypes = (
     _UniffiRustBuffer,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -1728,7 +1738,7 @@ _UNIFFI_FOREIGN_FUTURE_HANDLE_MAP = _UniffiHandleMap()
 @_UNIFFI_FOREIGN_FUTURE_DROPPED_CALLBACK
 def _uniffi_future_dropped_callback(handle):
     (eventloop, task) = _UNIFFI_FOREIGN_FUTURE_HANDLE_MAP.remove(handle)
-    eventloop.call_soon_threadsafe(_uniffi_cancel_task, task)
+    eventloop.call_soon(_uniffi_cancel_task, task)
 
 def _uniffi_cancel_task(task):
     if not task.done():
@@ -9223,6 +9233,31 @@ class _UniffiFfiConverterTypePhone:
     @classmethod
     def write(cls, value: Phone, buf: _UniffiRustBuffer):
         buf.write_u64(cls.lower(value))
+
+class _UniffiFfiConverterOptionalTypeWeakPin(_UniffiConverterRustBuffer):
+    @classmethod
+    def check_lower(cls, value):
+        if value is not None:
+            _UniffiFfiConverterTypeWeakPin.check_lower(value)
+
+    @classmethod
+    def write(cls, value, buf):
+        if value is None:
+            buf.write_u8(0)
+            return
+
+        buf.write_u8(1)
+        _UniffiFfiConverterTypeWeakPin.write(value, buf)
+
+    @classmethod
+    def read(cls, buf):
+        flag = buf.read_u8()
+        if flag == 0:
+            return None
+        elif flag == 1:
+            return _UniffiFfiConverterTypeWeakPin.read(buf)
+        else:
+            raise InternalError("Unexpected flag byte for optional type")
 def app_attest_hash(challenge: bytes,public_key: bytes) -> bytes:
     """
     The client data hash that an App Attest assertion must cover: of the attestation challenge (32 bytes) and the key's
@@ -9282,6 +9317,23 @@ def hash_to_curve(input: bytes) -> bytes:
     _uniffi_ffi_result = _uniffi_rust_call_with_error(
         _uniffi_error_converter,
         _UniffiLib.uniffi_godkend_ffi_fn_func_hash_to_curve,
+        *_uniffi_lowered_args,
+    )
+    return _uniffi_lift_return(_uniffi_ffi_result)
+def pin_weakness(pin: bytes) -> typing.Optional[WeakPin]:
+    """
+    Why a PIN would not be taken; none for a good one. Sends nothing: asked before the PIN is typed a second time.
+"""
+
+    _UniffiFfiConverterBytes.check_lower(pin)
+    _uniffi_lowered_args = (
+        _UniffiFfiConverterBytes.lower(pin),
+    )
+    _uniffi_lift_return = _UniffiFfiConverterOptionalTypeWeakPin.lift
+    _uniffi_error_converter = None
+    _uniffi_ffi_result = _uniffi_rust_call_with_error(
+        _uniffi_error_converter,
+        _UniffiLib.uniffi_godkend_ffi_fn_func_pin_weakness,
         *_uniffi_lowered_args,
     )
     return _uniffi_lift_return(_uniffi_ffi_result)
@@ -9359,6 +9411,7 @@ __all__ = [
     "app_attest_hash",
     "erase",
     "hash_to_curve",
+    "pin_weakness",
     "read_roots",
     "version",
     "HardwareKeysImpl",

@@ -790,6 +790,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_godkend_ffi_checksum_func_hash_to_curve(
     ): Int
+    external fun uniffi_godkend_ffi_checksum_func_pin_weakness(
+    ): Int
     external fun uniffi_godkend_ffi_checksum_func_version(
     ): Int
     external fun uniffi_godkend_ffi_checksum_func_erase(
@@ -1085,6 +1087,8 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_godkend_ffi_fn_func_hash_to_curve(`input`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
+    external fun uniffi_godkend_ffi_fn_func_pin_weakness(`pin`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
     external fun uniffi_godkend_ffi_fn_func_version(uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun uniffi_godkend_ffi_fn_func_erase(`keys`: Long,`store`: Long,
@@ -1215,6 +1219,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_godkend_ffi_checksum_func_hash_to_curve() and 0xFFFF) != 34575) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_godkend_ffi_checksum_func_pin_weakness() and 0xFFFF) != 5586) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_godkend_ffi_checksum_func_version() and 0xFFFF) != 28264) {
@@ -9065,6 +9072,38 @@ public object FfiConverterOptionalTypeTouch: FfiConverterRustBuffer<Touch?> {
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeWeakPin: FfiConverterRustBuffer<WeakPin?> {
+    override fun read(buf: ByteBuffer): WeakPin? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeWeakPin.read(buf)
+    }
+
+    override fun allocationSize(value: WeakPin?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeWeakPin.allocationSize(value)
+        }
+    }
+
+    override fun write(value: WeakPin?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeWeakPin.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceString: FfiConverterRustBuffer<List<kotlin.String>> {
     override fun read(buf: ByteBuffer): List<kotlin.String> {
         val len = buf.getInt()
@@ -9333,6 +9372,20 @@ public object FfiConverterSequenceTypeWaiting: FfiConverterRustBuffer<List<Waiti
 
 
         FfiConverterByteArray.lower(`input`),_status)
+}
+    )
+    }
+
+
+        /**
+         * Why a PIN would not be taken; none for a good one. Sends nothing: asked before the PIN is typed a second time.
+         */ fun `pinWeakness`(`pin`: kotlin.ByteArray): WeakPin? {
+            return FfiConverterOptionalTypeWeakPin.lift(
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_godkend_ffi_fn_func_pin_weakness(
+
+
+        FfiConverterByteArray.lower(`pin`),_status)
 }
     )
     }
