@@ -97,7 +97,7 @@ final class DemoPhone: PhoneProtocol, @unchecked Sendable {
     func shutDown() async { unwatch() }
     func supportCode() -> String { "DEMO-0000" }
 
-    private func tell() { lock.withLock { observer }?.changed() }
+    private func tell() { try? lock.withLock { observer }?.changed() }
 
     private func note(_ event: HistoryEvent, _ request: Request?) {
         lines.append(HistoryLine(

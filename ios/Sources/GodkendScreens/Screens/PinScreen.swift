@@ -95,7 +95,11 @@ enum NewPin {
         _ app: AppModel, _ title: TextKey = .pinChooseTitle, _ use: @escaping (PinScreen, Data) -> Void
     ) -> PinScreen {
         PinScreen(app, title, words: { $0.text(.pinChooseText) }) { screen, pin in
-            app.push(again(app, for: screen, pin, use))
+            if let weakness = pinWeakness(pin: pin) {
+                screen.problem = { $0.text(weakness.text) }
+            } else {
+                app.push(again(app, for: screen, pin, use))
+            }
         }
     }
 

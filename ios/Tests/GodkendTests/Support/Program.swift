@@ -19,7 +19,7 @@ final class Program: @unchecked Sendable {
     private var isAtEnd = false
 
     /// Starts `godkend` with these words, in a folder of its own.
-    init(_ words: [String], home: URL) throws {
+    init(_ words: [String], home: URL, environment: [String: String] = [:]) throws {
         // Whoever types to a program that has ended hears so as an error, not as a signal.
         signal(SIGPIPE, SIG_IGN)
         line = (["godkend"] + words).joined(separator: " ")
@@ -29,7 +29,7 @@ final class Program: @unchecked Sendable {
         process.environment = [
             "GODKEND_HOME": home.path, "HOME": home.path, "NO_COLOR": "1",
             "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin",
-        ]
+        ].merging(environment) { _, given in given }
         let output = Pipe(), problems = Pipe()
         process.standardInput = input
         process.standardOutput = output

@@ -6,11 +6,14 @@ final class World: @unchecked Sendable {
     private var server: Program?
     private var rootFile = URL(fileURLWithPath: "/")
 
-    /// Starts a new test environment on a free port of this machine.
-    init() async throws {
+    /// Where the server answers.
+    private(set) var url = ""
+
+    /// Starts a new test environment, on a free port of this machine where none is named.
+    init(listen: String = "127.0.0.1:0") async throws {
         home = FileManager.default.temporaryDirectory.appendingPathComponent("godkend-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
-        try await startServer()
+        try await startServer(listen: listen)
     }
 
     deinit {
@@ -18,11 +21,12 @@ final class World: @unchecked Sendable {
         try? FileManager.default.removeItem(at: home)
     }
 
-    /// The server, anew on the same port after `killServer`.
-    func startServer() async throws {
-        let program = try Program(["serve", "--test", "--listen", "127.0.0.1:0", "--json"], home: home)
+    /// The server, anew on the same port after `killServer`; with settings as its environment gives them.
+    func startServer(listen: String = "127.0.0.1:0", settings: [String: String] = [:]) async throws {
+        let program = try Program(["serve", "--test", "--listen", listen, "--json"], home: home, environment: settings)
         let serving = try await program.next("serving")
         rootFile = URL(fileURLWithPath: try text(serving, "root"))
+        url = try text(serving, "url")
         server = program
     }
 
@@ -96,6 +100,27 @@ final class World: @unchecked Sendable {
     func loginOnThisPhone() async throws -> (bank: Program, link: String) {
         let bank = try start(["request-login", "--same-device"])
         return (bank, try text(try await bank.next("login_started"), "link"))
+    }
+
+    /// Netbank shows its moving QR code.
+    func loginByQr() async throws -> Program {
+        let bank = try start(["request-login", "--picture", qr.path])
+        _ = try await bank.next("login_started")
+        return bank
+    }
+
+    private var qr: URL { home.appendingPathComponent("qr.png") }
+
+    /// What a camera reads from netbank's page now.
+    func camera() throws -> String {
+        let reader = Process(), output = Pipe()
+        reader.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        reader.arguments = ["zbarimg", "--quiet", "--raw", "--oneshot", qr.path]
+        reader.standardOutput = output
+        try reader.run()
+        let read = try output.fileHandleForReading.readToEnd() ?? Data()
+        reader.waitUntilExit()
+        return String(decoding: read, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
     struct Activation: Sendable {
