@@ -180,7 +180,8 @@ impl From<types::Binding> for Binding {
             types::Binding::TypedNumber => Self::TypedNumber,
             types::Binding::RememberedBrowser => Self::RememberedBrowser,
             types::Binding::RememberedBrowserAndNumber => Self::RememberedBrowserAndNumber,
-            types::Binding::Device => Self::Device,
+            // Typed and origin reach no phone: the core refuses a challenge that names them.
+            types::Binding::Device | types::Binding::Typed | types::Binding::Origin => Self::Device,
             types::Binding::Offline => Self::Offline,
         }
     }

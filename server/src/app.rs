@@ -23,6 +23,10 @@ pub struct App {
     pub log: AuditLog,
     /// Keys and secrets from outside the database.
     pub keys: ServerKeys,
+    /// Which means give which level.
+    pub policy: crate::policy::Policy,
+    /// The means that are proved on a page.
+    pub means: crate::means::Registry,
     /// Judges keys that are enrolled.
     pub attestation: crate::activation::Judge,
     /// The clock.

@@ -447,6 +447,9 @@ pub struct Outcome {
     pub at: i64,
     /// Remember the browser.
     pub remember_browser: bool,
+    /// The policy's names of the means that were proved on the page; none where a phone answered.
+    #[serde(default)]
+    pub means: Vec<String>,
     /// Evidence: the COSE challenge and the answer request as received.
     pub evidence: Option<(Blob, Blob)>,
 }

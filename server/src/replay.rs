@@ -119,6 +119,7 @@ struct Fold {
     transactions: Touched<Transaction>,
     browsers: Touched<Browser>,
     offline: BTreeMap<Id, Entry<OfflineTries>>,
+    means: crate::means::replay::Fold,
 }
 
 /// `None` for one that the database does not have.
@@ -228,6 +229,9 @@ impl Fold {
                     on_device(device, &entry, |reply| app.keys.sign_challenge(reply));
                 }
             }
+            AuditEntry::MeansChanged { .. } | AuditEntry::MeansTried { .. } | AuditEntry::MeansCleared { .. } => {
+                self.means.apply(app, entry).await?;
+            }
             // What they brought is not in the database, and nobody can use it.
             AuditEntry::AccountCreated { .. }
             | AuditEntry::EnrolmentOpened { .. }
@@ -274,6 +278,7 @@ impl Fold {
             }
             changes.commit(&*app.store).await?;
         }
+        written += self.means.write(app).await?;
         written += self.devices.write(app, false).await?;
         written += self.enrolments.write(app, false).await?;
         written += self.transactions.write(app, false).await?;
@@ -340,7 +345,9 @@ fn on_closed(transaction: &mut Transaction, at: i64) {
 
 /// What a decision does to a transaction: it has its outcome, and nobody is told of it a second time.
 fn on_transaction(transaction: &mut Transaction, entry: &AuditEntry) {
-    let AuditEntry::Decided { account, device, decision, factor, binding, level, at, .. } = entry else { return };
+    let AuditEntry::Decided { account, device, decision, factor, binding, level, means, at, .. } = entry else {
+        return;
+    };
     if transaction.outcome.is_some() {
         return;
     }
@@ -355,6 +362,7 @@ fn on_transaction(transaction: &mut Transaction, entry: &AuditEntry) {
         authenticator_level: *level,
         at: *at,
         remember_browser: false,
+        means: means.clone(),
         evidence: None,
     });
 }
@@ -569,6 +577,7 @@ mod tests {
             factor: Factor::Pin,
             binding: godkend_protocol::types::Binding::ScannedQr,
             level: None,
+            means: Vec::new(),
             challenge: None,
             answer: None,
             at: 1_000,

@@ -88,10 +88,12 @@ impl Running {
 }
 
 /// What the operator may decide at a start.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct StartOptions {
     /// The log was lost and will not come back: begin a new epoch ([`Behind::NewEpoch`]).
     pub new_epoch: bool,
+    /// Means of the embedder's own, which the policy may name.
+    pub more_means: Vec<Arc<dyn crate::means::Means>>,
 }
 
 /// Why the server did not start. Nothing has been changed but what a start always does.
@@ -109,6 +111,9 @@ pub enum StartError {
     /// `[attestation]`.
     #[error(transparent)]
     Attestation(#[from] JudgeError),
+    /// The policy of the means: see there.
+    #[error(transparent)]
+    Policy(#[from] crate::policy::PolicyError),
     /// The database: see there.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -226,17 +231,20 @@ pub async fn assemble(
     }
     let now = clock.now_ms().div_euclid(1000);
     let keys = ServerKeys::load(&config, now)?;
+    let means = crate::means::Registry::new(&options.more_means);
+    let policy = crate::policy::Policy::load(&config, &means.implemented())?;
     let attestation = Judge::load(&config)?;
     let token = secrets::load_admin_token(&config.in_data_dir(&config.admin.token_file))?;
     let tls = identity(&config, &keys, now)?;
 
     let metrics = Metrics::new();
     let store: Arc<dyn Store> = Arc::new(Counted::new(Arc::new(open_store(&config).await?), &metrics));
-    let check = LogCheck::of(&config, &keys, options);
+    let check = LogCheck::of(&config, &keys, options.new_epoch);
     if let Some(check) = check.as_ref().filter(|check| !check.is_long()) {
         check.before_start().await?;
     }
-    let Opened { log, sequencer, entries_ahead, .. } = open_log(&config, &keys, store.clone(), now, options).await?;
+    let Opened { log, sequencer, entries_ahead, .. } =
+        open_log(&config, &keys, store.clone(), now, options.new_epoch).await?;
     let unknown = u64::try_from(entries_ahead.len()).unwrap_or(u64::MAX);
     if unknown > 0 && unknown == log.size() && store.scan(Account::KIND, None, 1).await?.is_empty() {
         return Err(StartError::DatabaseLost { entries: unknown });
@@ -251,6 +259,8 @@ pub async fn assemble(
         log,
         keys,
         attestation,
+        policy,
+        means,
         clock,
         wake: Wake::default(),
         throttle: Throttle::default(),
@@ -376,7 +386,7 @@ async fn open_log(
     keys: &ServerKeys,
     store: Arc<dyn Store>,
     now: i64,
-    options: StartOptions,
+    new_epoch: bool,
 ) -> Result<Opened, StartError> {
     let witnessed = witness::cosigned(config, keys)?;
     let settings = |epoch| {
@@ -385,7 +395,7 @@ async fn open_log(
             dir: config.data_dir().join(LOG_DIR),
             environment: config.server.environment.clone(),
             epoch,
-            behind: if options.new_epoch { Behind::NewEpoch } else { Behind::Refuse },
+            behind: if new_epoch { Behind::NewEpoch } else { Behind::Refuse },
             signers: keys.checkpoint_signers(),
             earlier: keys.earlier_checkpoint_keys(),
             clock: Arc::new(move || u64::try_from(clock.now_ms().div_euclid(1000)).unwrap_or(0)),

@@ -12,6 +12,7 @@ mod browsers;
 mod desk;
 mod encoding;
 mod listed;
+mod means;
 mod messages;
 mod offline;
 mod phone;

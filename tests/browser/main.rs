@@ -11,6 +11,7 @@ mod webdriver;
 
 mod block;
 mod login;
+mod means;
 mod other_ways;
 mod page;
 mod payment;

@@ -2,12 +2,14 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use godkend_protocol::keyset::Root;
 use godkend_protocol::types::Suite;
 use godkend_server::config::{Config, Severity};
 use godkend_server::keys::{InitOptions, init};
-use godkend_server::server::{Running, StartOptions, start_on};
+use godkend_server::means::Means;
+use godkend_server::server::{Running, StartError, StartOptions, start_on};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -44,6 +46,26 @@ impl World {
 
     /// The same, with other options or another configuration.
     pub async fn with(options: impl FnOnce(&mut InitOptions), change: impl FnOnce(&mut String)) -> Self {
+        let mut world = Self::prepared(options, change);
+        world.start().await;
+        world
+    }
+
+    /// One that knows more means than the project's own.
+    pub async fn with_means(more: Vec<Arc<dyn Means>>, change: impl FnOnce(&mut String)) -> Self {
+        let mut world = Self::prepared(|_| {}, change);
+        world.start_with(StartOptions { more_means: more, ..StartOptions::default() }).await;
+        world
+    }
+
+    /// Why such a server does not start.
+    pub async fn refused(more: Vec<Arc<dyn Means>>, change: impl FnOnce(&mut String)) -> String {
+        let mut world = Self::prepared(|_| {}, change);
+        let options = StartOptions { more_means: more, ..StartOptions::default() };
+        world.try_start(options).await.err().map(|error| error.to_string()).expect("it starts")
+    }
+
+    fn prepared(options: impl FnOnce(&mut InitOptions), change: impl FnOnce(&mut String)) -> Self {
         // Two servers in one test process must not meet on a port: the operating system gives one, and it is kept in
         // the configuration so that a restarted server is found where it was.
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -66,9 +88,7 @@ impl World {
             .build()
             .unwrap();
         let url = format!("https://localhost:{}", address.port());
-        let mut world = Self { dir, root: created.root, url, token, listener: Some(listener), running: None, http };
-        world.start().await;
-        world
+        Self { dir, root: created.root, url, token, listener: Some(listener), running: None, http }
     }
 
     fn config_file(&self) -> PathBuf {
@@ -100,10 +120,14 @@ impl World {
 
     /// Starts it as an operator does after database and log were lost.
     pub async fn start_new_epoch(&mut self) {
-        self.start_with(StartOptions { new_epoch: true }).await;
+        self.start_with(StartOptions { new_epoch: true, ..StartOptions::default() }).await;
     }
 
     async fn start_with(&mut self, options: StartOptions) {
+        self.running = Some(self.try_start(options).await.unwrap());
+    }
+
+    async fn try_start(&mut self, options: StartOptions) -> Result<Running, StartError> {
         // Software keys count as High, so that every level can be told of.
         // The limits on a source are for strangers; all of these stories happen at one address.
         let environment = [
@@ -117,7 +141,7 @@ impl World {
             Some(listener) => tokio::net::TcpListener::from_std(listener).unwrap(),
             None => tokio::net::TcpListener::bind(config.server.listen).await.unwrap(),
         };
-        self.running = Some(start_on(config, listener, options).await.unwrap());
+        start_on(config, listener, options).await
     }
 
     /// Stops the server as SIGTERM does.

@@ -206,7 +206,9 @@ pub(crate) async fn verify(
         && challenge.nonce.0 == *nonce
         && challenge.log == position
         && challenge.action.is_relying_party() == challenge.operation.is_none()
-        && challenge.operation.as_ref().is_none_or(|operation| operation.action() == challenge.action);
+        && challenge.operation.as_ref().is_none_or(|operation| operation.action() == challenge.action)
+        // What is proved on a page asks no phone.
+        && !matches!(challenge.binding, Binding::Typed | Binding::Origin);
     if !genuine || !is_showable(challenge) {
         return Err(Failure::Untrusted);
     }

@@ -182,6 +182,9 @@ pub enum AuditEntry {
         binding: Binding,
         /// The level that was reached.
         level: Option<Level>,
+        /// The policy's names of the means that were proved on a page instead of by a phone.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        means: Vec<String>,
         /// The challenge's hash.
         challenge: Option<Hash32>,
         /// SHA-256 of the answer's payload.
@@ -270,6 +273,39 @@ pub enum AuditEntry {
         /// The account's wrong ones of that day (UTC), with this one.
         #[serde(default)]
         wrong: u32,
+        /// When.
+        at: i64,
+    },
+    /// A means beside the app was given to a person, changed or ended: a password, a code display.
+    MeansChanged {
+        /// The account.
+        account: Id,
+        /// The policy's name of the means.
+        means: String,
+        /// Which one; the account's id for a password.
+        item: Id,
+        /// What became of it: `assigned`, `set`, `lost`, `replaced`, `removed`.
+        state: String,
+        /// By whom: `desk:<name>`, `self`.
+        by: String,
+        /// When.
+        at: i64,
+    },
+    /// A try of a page's means was debited, and what was right of it used up.
+    MeansTried {
+        /// The counters that it fell on, each with its failures in a row with this one. They name a person to nobody.
+        counters: Vec<(Hash32, u32)>,
+        /// The display or other thing whose code was used up.
+        item: Option<Id>,
+        /// The lowest counter, time step or number that it still takes.
+        next: Option<u64>,
+        /// When.
+        at: i64,
+    },
+    /// A right proof cleared a counter.
+    MeansCleared {
+        /// The counter.
+        counter: Hash32,
         /// When.
         at: i64,
     },

@@ -39,6 +39,7 @@ pub fn verify_statement(file: &[u8], root: &Root) -> Result<Stated, EvidenceErro
         challenge: None,
         answer: None,
         at,
+        ..
     } = entry(&file.decision, &checkpoint)?
     else {
         return Err(EvidenceError::Decision);

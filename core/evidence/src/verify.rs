@@ -253,6 +253,7 @@ fn shown(
         challenge: Some(named),
         answer: Some(answered),
         at,
+        ..
     } = entry
     else {
         return Err(EvidenceError::Decision);

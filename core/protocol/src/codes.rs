@@ -104,6 +104,11 @@ codes! {
     BrowserUnknown = "browser_unknown", 404, "Browseren er ikke husket.", "The browser is not remembered.";
     BlockCodeWrong = "block_code_wrong", 403, "Spærrekoden passer ikke.", "The block code does not match.";
     OfflineCodeWrong = "offline_code_wrong", 403, "Koden passer ikke.", "The code does not match.";
+    MeansWrong = "means_wrong", 403, "Oplysningerne passer ikke. Kontrollér dem alle, og prøv igen.", "What you entered does not match. Check all of it and try again.";
+    MeansWaiting = "means_waiting", 429, "For mange forkerte forsøg. Vent, til tiden er gået, brug to koder i træk fra din kodeviser, eller brug appen.", "Too many wrong attempts. Wait until the time has passed, use two codes in a row from your code display, or use the app.";
+    PasswordCodeWrong = "password_code_wrong", 403, "Koden til en ny adgangskode passer ikke, eller den er udløbet. Bed om en ny.", "The code for a new password does not match or has expired. Ask for a new one.";
+    DisplayUnknown = "display_unknown", 404, "Kodeviseren kendes ikke.", "There is no such code display.";
+    DisplayTaken = "display_taken", 409, "Kodeviseren er ikke på lager, eller personen har en i forvejen.", "The code display is not in stock, or the person has one already.";
     TextRefused = "text_refused", 400, "Teksten indeholder tegn, som ikke kan vises sikkert.", "The text contains characters that cannot be shown safely.";
     LevelUnreachable = "level_unreachable", 403, "Sikringsniveauet kan ikke nås på denne måde.", "The assurance level cannot be reached this way.";
     UserIdTaken = "user_id_taken", 409, "Bruger-id'et er optaget.", "The user id is taken.";

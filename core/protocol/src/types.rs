@@ -229,6 +229,12 @@ pub enum Binding {
     /// A QR code read by a phone without a network, its code typed into the browser.
     #[n(7)]
     Offline,
+    /// No phone: a password, with or without a display's code, on the page itself. Never in a message to a phone.
+    #[n(8)]
+    Typed,
+    /// No phone: a chip that signs for the page's own origin. Never in a message to a phone.
+    #[n(9)]
+    Origin,
 }
 
 impl Binding {
@@ -243,6 +249,8 @@ impl Binding {
             Self::RememberedBrowserAndNumber => "remembered_browser_and_number",
             Self::Device => "device",
             Self::Offline => "offline",
+            Self::Typed => "typed",
+            Self::Origin => "origin",
         }
     }
 
@@ -250,8 +258,10 @@ impl Binding {
     #[must_use]
     pub const fn cap(self) -> Level {
         match self {
-            Self::TypedNumber | Self::RememberedBrowser | Self::Offline => Level::Substantial,
-            Self::ScannedQr | Self::SameDevice | Self::RememberedBrowserAndNumber | Self::Device => Level::High,
+            Self::TypedNumber | Self::RememberedBrowser | Self::Offline | Self::Typed => Level::Substantial,
+            Self::ScannedQr | Self::SameDevice | Self::RememberedBrowserAndNumber | Self::Device | Self::Origin => {
+                Level::High
+            }
         }
     }
 }

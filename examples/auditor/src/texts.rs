@@ -266,6 +266,12 @@ fn binding(binding: Binding) -> Both {
         }
         Binding::Device => Both("ingen browser: telefonens eget ønske", "no browser: the phone's own wish"),
         Binding::Offline => Both("en offlinekode tastet i browseren", "an offline code typed into the browser"),
+        Binding::Typed => {
+            Both("adgangskode og eventuel kode tastet på siden", "password, and any code, typed on the page")
+        }
+        Binding::Origin => {
+            Both("en chip, der skriver under for sidens adresse", "a chip that signs for the page's address")
+        }
     }
 }
 

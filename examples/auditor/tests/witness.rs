@@ -234,7 +234,7 @@ async fn a_server_that_knows_its_witness_refuses_a_log_that_was_put_back() {
 
     // Lost for good: a new epoch, which the witness calls out until it is told.
     put_back(&world, &older);
-    assert_eq!(refusal(&world, StartOptions { new_epoch: true }).await, None);
+    assert_eq!(refusal(&world, StartOptions { new_epoch: true, ..StartOptions::default() }).await, None);
     world.start().await;
     let seen = witness.look().await.ends(26);
     let record = seen.alarm("epoch_changed").unwrap();

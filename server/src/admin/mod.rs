@@ -8,6 +8,7 @@ mod devices;
 mod enrolments;
 mod error;
 mod fields;
+mod means;
 
 pub use error::{Refusal, json_error};
 
@@ -47,6 +48,12 @@ pub fn routes(app: Arc<App>, token: AdminToken) -> Router {
         .route("/admin/v1/clients", post(clients::create).get(clients::list))
         .route("/admin/v1/clients/{id}", get(clients::show).put(clients::replace).delete(clients::remove))
         .route("/admin/v1/clients/{id}/secret", post(clients::new_secret))
+        .route("/admin/v1/displays", post(means::import))
+        .route("/admin/v1/citizens/{id}/means", get(means::list))
+        .route("/admin/v1/citizens/{id}/display", post(means::assign))
+        .route("/admin/v1/citizens/{id}/display/lost", post(means::lost))
+        .route("/admin/v1/citizens/{id}/password", post(means::open_password))
+        .route("/admin/v1/citizens/{id}/password/remove", post(means::remove_password))
         .route("/admin/v1/evidence/{id}", get(evidence))
         .route("/admin/v1/clock", post(clock::advance).get(clock::show))
         .layer(middleware::from_fn_with_state(token, guard))

@@ -233,6 +233,7 @@ async fn accept(
         remember_browser: answer.remember_browser
             && own.challenge.may_remember
             && may_remember(&transaction.doc, binding),
+        means: Vec::new(),
         evidence: Some((given.request.challenge.clone(), Blob(cbor::encode(&lasting(&given.request))))),
     };
     let hashes = Some((own.hash, given.hash));

@@ -1,22 +1,22 @@
-//! Which level an approval reaches, and what may prove the person: the lowest of identity, authenticator and binding.
+//! Which level an approval reaches, and what may prove the person: the lowest of identity, authenticator and binding. What
+//! an authenticator is worth, the policy says ([`crate::policy`]).
 
 use godkend_protocol::codes::Code;
 use godkend_protocol::types::{Action, Binding, Factor, KeyPurpose, Level, SecurityLevel};
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::policy::{self, Proved};
 use crate::records::{Account, Device};
 
 /// The level of the device's keys with this factor; `None` where the device lacks it.
 pub(super) fn authenticator(app: &App, device: &Device, factor: Factor) -> Option<Level> {
-    let software_is_high = app.config.server.test_environment && app.config.approval.software_keys_high;
-    authenticator_level(device, factor, software_is_high)
+    own_level(app, authenticator_security(device, factor)?)
 }
 
 /// The level of an offline code of the device: the finger or face before it, and the key that makes it.
 pub(super) fn offline(app: &App, device: &Device) -> Option<Level> {
-    let software_is_high = app.config.server.test_environment && app.config.approval.software_keys_high;
-    offline_level(device, software_is_high)
+    own_level(app, offline_security(device)?)
 }
 
 /// What an approval with this factor and binding is worth; `None` where the device lacks the factor.
@@ -56,26 +56,28 @@ pub(super) fn factors(
     if factors.is_empty() { Err(Code::LevelUnreachable.into()) } else { Ok(factors) }
 }
 
-fn authenticator_level(device: &Device, factor: Factor, software_is_high: bool) -> Option<Level> {
+/// What the policy gives for the app alone, by where its keys are.
+fn own_level(app: &App, security: SecurityLevel) -> Option<Level> {
+    let software_is_high = app.config.server.test_environment && app.config.approval.software_keys_high;
+    let hardware = security >= SecurityLevel::TrustedEnvironment || software_is_high;
+    let own = Some(app.policy.app_level(hardware));
+    app.policy.level(&[Proved { name: policy::APP, own }])
+}
+
+/// Where the weakest key is that answers with this factor; `None` where the device lacks it.
+fn authenticator_security(device: &Device, factor: Factor) -> Option<SecurityLevel> {
     let security = |purpose| device.keys.iter().find(|key| key.purpose == purpose).map(|key| key.security);
     let possession = security(KeyPurpose::Possession)?;
-    let security = match factor {
-        Factor::None => return None,
-        Factor::Pin => device.pin.as_ref().map(|_| possession)?,
-        Factor::Biometric => possession.min(security(KeyPurpose::Biometric)?),
-    };
-    Some(worth(security, software_is_high))
+    match factor {
+        Factor::None => None,
+        Factor::Pin => device.pin.as_ref().map(|_| possession),
+        Factor::Biometric => Some(possession.min(security(KeyPurpose::Biometric)?)),
+    }
 }
 
-fn offline_level(device: &Device, software_is_high: bool) -> Option<Level> {
+fn offline_security(device: &Device) -> Option<SecurityLevel> {
     let key = device.keys.iter().find(|key| key.purpose == KeyPurpose::Offline)?;
-    let own = worth(key.security, software_is_high);
-    authenticator_level(device, Factor::Biometric, software_is_high).map(|level| level.min(own))
-}
-
-fn worth(security: SecurityLevel, software_is_high: bool) -> Level {
-    let high = security >= SecurityLevel::TrustedEnvironment || software_is_high;
-    if high { Level::High } else { Level::Substantial }
+    authenticator_security(device, Factor::Biometric).map(|security| security.min(key.security))
 }
 
 /// The factors that an action takes and the device has. In a new epoch (`trusted` is false) the PIN comes first.
@@ -113,34 +115,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn software_keys_are_substantial_unless_a_test_says_otherwise() {
+    fn the_weakest_key_of_a_factor_counts() {
         let mut device = device();
-        assert_eq!(authenticator_level(&device, Factor::Pin, false), Some(Level::Substantial));
-        assert_eq!(authenticator_level(&device, Factor::Pin, true), Some(Level::High));
+        assert_eq!(authenticator_security(&device, Factor::Pin), Some(SecurityLevel::Software));
         device.keys[0].security = SecurityLevel::Dedicated;
-        assert_eq!(authenticator_level(&device, Factor::Pin, false), Some(Level::High));
-        // The weaker of the two keys counts.
-        assert_eq!(authenticator_level(&device, Factor::Biometric, false), Some(Level::Substantial));
-        assert_eq!(authenticator_level(&device, Factor::None, true), None);
+        assert_eq!(authenticator_security(&device, Factor::Pin), Some(SecurityLevel::Dedicated));
+        assert_eq!(authenticator_security(&device, Factor::Biometric), Some(SecurityLevel::Software));
+        assert_eq!(authenticator_security(&device, Factor::None), None);
         device.keys.retain(|key| key.purpose != KeyPurpose::Biometric);
-        assert_eq!(authenticator_level(&device, Factor::Biometric, true), None);
+        assert_eq!(authenticator_security(&device, Factor::Biometric), None);
     }
 
     #[test]
     fn an_offline_code_is_worth_its_weakest_key() {
         let mut device = device();
-        assert_eq!(offline_level(&device, true), None);
+        assert_eq!(offline_security(&device), None);
         let mut key = device.keys[1].clone();
         (key.purpose, key.security) = (KeyPurpose::Offline, SecurityLevel::Software);
         device.keys.push(key);
         device.keys[0].security = SecurityLevel::Dedicated;
         device.keys[1].security = SecurityLevel::Dedicated;
-        assert_eq!(authenticator_level(&device, Factor::Biometric, false), Some(Level::High));
-        assert_eq!(offline_level(&device, false), Some(Level::Substantial));
+        assert_eq!(authenticator_security(&device, Factor::Biometric), Some(SecurityLevel::Dedicated));
+        assert_eq!(offline_security(&device), Some(SecurityLevel::Software));
         device.keys[2].security = SecurityLevel::TrustedEnvironment;
-        assert_eq!(offline_level(&device, false), Some(Level::High));
+        assert_eq!(offline_security(&device), Some(SecurityLevel::TrustedEnvironment));
         device.keys[1].security = SecurityLevel::Software;
-        assert_eq!(offline_level(&device, false), Some(Level::Substantial));
+        assert_eq!(offline_security(&device), Some(SecurityLevel::Software));
     }
 
     #[test]

@@ -90,6 +90,7 @@ fn outcome(transaction: &Transaction, account: &Account, magic: Magic, now: i64)
         authenticator_level: approved.then_some(Level::High),
         at: now,
         remember_browser: false,
+        means: Vec::new(),
         evidence: None,
     })
 }

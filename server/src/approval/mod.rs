@@ -29,6 +29,7 @@ mod transaction;
 pub use browser::BrowserCookie;
 pub use lapse::sweep;
 pub use number::{AddressedView, address};
+pub(crate) use number::{fold, name};
 pub(crate) use offline::offline_tries;
 pub use offline::{offline_challenge, offline_code};
 pub(crate) use operations::reset_of;
@@ -36,7 +37,10 @@ pub use page::{
     Granted, Known, RETURN_PATH, State, TransactionView, cancel, collect, collect_into, complete_same_device, frames,
     same_device_link, view, wait,
 };
+pub(crate) use seal::check as check_seal;
+pub(crate) use settle::{settle, told};
 pub use transaction::{Begun, NewTransaction, Start, begin, begin_beside};
+pub(crate) use transaction::{check_open, check_session, id_of, read};
 
 use godkend_protocol::messages::approval::{AnswerRequest, Fetch, Manage, Poll, PollOpen, RefuseLocked};
 

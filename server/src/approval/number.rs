@@ -155,13 +155,13 @@ async fn addressed_already(
     }
 }
 
-fn fold(user_id: &str) -> String {
+pub(crate) fn fold(user_id: &str) -> String {
     user_id.trim().to_lowercase()
 }
 
 /// The account that a folded user id names, and whether it may be pushed to. One that is unknown names an account that
 /// does not exist, so that every step is the same.
-async fn name(app: &App, folded: &str) -> Result<(Id, bool), ApiError> {
+pub(crate) async fn name(app: &App, folded: &str) -> Result<(Id, bool), ApiError> {
     let stranger = id_of(&crypto::hmac_sha256(&app.keys.pairwise.0, &[b"godkend/1/stranger", folded.as_bytes()]));
     // No user id is longer than 48 characters, and the store takes no longer ids than 512 bytes.
     let short = if (1..=256).contains(&folded.len()) { folded.as_bytes() } else { b"?" };

@@ -291,6 +291,7 @@ async fn approve(
         authenticator_level: Some(authenticator),
         at: now,
         remember_browser: false,
+        means: Vec::new(),
         evidence: None,
     };
     settle::settle(app, &mut changes, &mut entry, Some(&account.doc), outcome, None).await?;

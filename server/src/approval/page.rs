@@ -89,6 +89,8 @@ pub struct Granted {
     pub factor: Factor,
     /// How the browser was bound.
     pub binding: Binding,
+    /// The policy's names of the means that were proved on the page; none where a phone answered.
+    pub means: Vec<String>,
     /// Unix seconds of the approval.
     pub at: i64,
     /// The cookie of a browser that is remembered from now on.
@@ -209,9 +211,9 @@ pub async fn collect_into(
         remember.then(|| browser::remember(app, changes, account.doc.id, entry.doc.browser.as_deref(), now));
     entry.doc.collected = true;
     changes.unchanged(&account).update(&entry);
-    let Outcome { factor, binding, at, .. } = outcome;
+    let Outcome { factor, binding, means, at, .. } = outcome;
     let account = account.doc;
-    Ok(Granted { account, level, authenticator_level, factor, binding, at, new_browser_cookie })
+    Ok(Granted { account, level, authenticator_level, factor, binding, means, at, new_browser_cookie })
 }
 
 /// Gives a transaction up: the person left the page, or the relying party withdrew it.

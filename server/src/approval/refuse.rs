@@ -48,6 +48,7 @@ pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiErro
             authenticator_level: None,
             at: now,
             remember_browser: false,
+            means: Vec::new(),
             evidence: None,
         };
         let mut changes = Changes::new();

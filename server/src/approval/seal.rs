@@ -21,7 +21,7 @@ pub(super) fn of(app: &App, transaction: &Transaction) -> Hash32 {
 ///
 /// # Errors
 /// [`Code::Internal`]: nobody but who writes to the database behind the server's back can bring it about.
-pub(super) fn check(app: &App, transaction: &Transaction) -> Result<(), ApiError> {
+pub(crate) fn check(app: &App, transaction: &Transaction) -> Result<(), ApiError> {
     let own = transaction.operation.is_some() && !transaction.action.is_relying_party();
     let whole = own || transaction.seal.is_some_and(|seal| crypto::same(&seal.0, &of(app, transaction).0));
     if whole {

@@ -13,7 +13,7 @@ use crate::history::{self, About};
 use crate::records::{Account, AddressedBy, Entry, Outcome, Transaction};
 
 /// Writes the outcome into `changes`, with its log entry and history line. The caller commits, then calls [`told`].
-pub(super) async fn settle(
+pub(crate) async fn settle(
     app: &App,
     changes: &mut Changes,
     entry: &mut Entry<Transaction>,
@@ -34,6 +34,7 @@ pub(super) async fn settle(
         factor: outcome.factor,
         binding: outcome.binding,
         level: outcome.level,
+        means: outcome.means.clone(),
         challenge: hashes.map(|(challenge, _)| challenge),
         answer: hashes.map(|(_, answer)| answer),
         at: outcome.at,
@@ -48,6 +49,7 @@ pub(super) async fn settle(
             "action": transaction.action.name(),
             "binding": outcome.binding.name(),
             "factor": outcome.factor,
+            "means": outcome.means,
             "level": outcome.level.map(|level| level.name()),
             "place": transaction.place,
             "browser": transaction.browser,
@@ -63,7 +65,7 @@ pub(super) async fn settle(
 }
 
 /// After the commit: wakes the log, the page and the person's phones, and lets back-off fall on the source.
-pub(super) fn told(app: &App, transaction: &Transaction) {
+pub(crate) fn told(app: &App, transaction: &Transaction) {
     app.log.wake();
     app.wake.all(transaction.id);
     let addressed = transaction.addressed.as_ref();

@@ -93,6 +93,7 @@ pub(crate) fn outcome(decision: Decision, binding: Binding) -> Outcome {
         authenticator_level: Some(Level::High),
         at: 1_000,
         remember_browser: false,
+        means: Vec::new(),
         evidence: None,
     }
 }

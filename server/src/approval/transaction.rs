@@ -322,12 +322,12 @@ fn concerns_somebody(transaction: &Transaction) -> bool {
 }
 
 /// Reads a transaction.
-pub(super) async fn read(app: &App, id: &Id) -> Result<Entry<Transaction>, ApiError> {
+pub(crate) async fn read(app: &App, id: &Id) -> Result<Entry<Transaction>, ApiError> {
     docs::get(&*app.store, &id.0).await?.ok_or_else(|| Code::TransactionUnknown.into())
 }
 
 /// Demands that a transaction still waits for its outcome.
-pub(super) fn check_open(transaction: &Transaction, now: i64) -> Result<(), ApiError> {
+pub(crate) fn check_open(transaction: &Transaction, now: i64) -> Result<(), ApiError> {
     if transaction.outcome.is_some() {
         return Err(Code::TransactionFinished.into());
     }
@@ -338,7 +338,7 @@ pub(super) fn check_open(transaction: &Transaction, now: i64) -> Result<(), ApiE
 }
 
 /// Demands the browser session that a transaction began in.
-pub(super) fn check_session(transaction: &Transaction, session: Option<&Hash32>) -> Result<(), ApiError> {
+pub(crate) fn check_session(transaction: &Transaction, session: Option<&Hash32>) -> Result<(), ApiError> {
     let same = match (&transaction.browser_session, session) {
         (Some(own), Some(given)) => crypto::same(&own.0, &given.0),
         (None, None) => true,
@@ -354,7 +354,7 @@ pub(super) fn lifetime(app: &App) -> i64 {
 }
 
 /// A name that a hash gives.
-pub(super) fn id_of(hash: &Hash32) -> Id {
+pub(crate) fn id_of(hash: &Hash32) -> Id {
     let mut id = [0; 16];
     id.copy_from_slice(&hash.0[..16]);
     Fixed(id)

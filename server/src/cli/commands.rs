@@ -7,12 +7,14 @@ use std::process::ExitCode;
 use godkend_protocol::bytes::{Fixed, Hash32};
 use tokio::net::TcpListener;
 
-use super::{Command, EvidenceCommand, InitArgs, KeysCommand, LogCommand, desk, say};
+use super::{Command, EvidenceCommand, InitArgs, KeysCommand, LanguageArg, LogCommand, desk, say};
 use crate::activation::Judge;
 use crate::app::Clock;
 use crate::config::{Config, Severity};
 use crate::keys::{self, InitOptions, RotateOptions, ServerKeys};
+use crate::oidc::records::Language;
 use crate::ops::{logging, tls};
+use crate::policy::Policy;
 use crate::server::{self, StartError, StartOptions};
 
 type Outcome = Result<ExitCode, Box<dyn Error>>;
@@ -40,6 +42,7 @@ pub(super) async fn run(command: Command) -> Outcome {
             say(format_args!("{}", serde_json::to_string_pretty(&shown)?));
             Ok(ExitCode::SUCCESS)
         }
+        Command::Policy { at, language } => policy(&at.config, language),
         Command::Desk(args) => desk::run(&load(&args.at.config)?, args.command).await,
     }
 }
@@ -49,7 +52,7 @@ async fn serve(path: &Path, new_epoch: bool) -> Outcome {
     logging::start(&config.log.level)?;
     let address = config.server.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
-    let running = server::start_on(config, listener, StartOptions { new_epoch }).await?;
+    let running = server::start_on(config, listener, StartOptions { new_epoch, ..StartOptions::default() }).await?;
     running.shutdown().on_signals()?;
     tracing::info!(address = %running.addr, environment = running.root.environment, "serving");
     running.ended().await;
@@ -78,12 +81,16 @@ fn check(path: &Path) -> Outcome {
     for finding in &findings {
         say(format_args!("{finding}"));
     }
+    let policy = Policy::load(&config, &crate::means::implemented(&[]));
     let mut sound = findings.iter().all(|finding| finding.severity != Severity::Error);
     let keys = ServerKeys::load(&config, now());
-    for error in
-        [Judge::load(&config).err().map(|error| error.to_string()), keys.as_ref().err().map(ToString::to_string)]
-            .into_iter()
-            .flatten()
+    for error in [
+        Judge::load(&config).err().map(|error| error.to_string()),
+        keys.as_ref().err().map(ToString::to_string),
+        policy.err().map(|error| error.to_string()),
+    ]
+    .into_iter()
+    .flatten()
     {
         say(format_args!("error: {error}"));
         sound = false;
@@ -94,6 +101,18 @@ fn check(path: &Path) -> Outcome {
         say(format_args!("{severity}: the key set {} can be used for {days} more days.", keys.key_set_number));
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Without a configuration file, the policy that is built in.
+fn policy(path: &Path, language: LanguageArg) -> Outcome {
+    let config = if path.exists() { load(path)? } else { Config::default() };
+    let policy = Policy::load(&config, &crate::means::implemented(&[]))?;
+    let language = match language {
+        LanguageArg::Da => Language::Da,
+        LanguageArg::En => Language::En,
+    };
+    say(format_args!("{}", policy.table(language).trim_end()));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn show_keys(path: &Path) -> Outcome {

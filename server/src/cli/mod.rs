@@ -53,6 +53,14 @@ enum Command {
     /// Evidence of one approval.
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// Which means and combinations give which level: checks the policy and prints it as a table.
+    Policy {
+        #[command(flatten)]
+        at: At,
+        /// The table's language.
+        #[arg(long, default_value = "da")]
+        language: LanguageArg,
+    },
     /// What a desk does, on a running server.
     Desk(DeskArgs),
 }
@@ -134,6 +142,12 @@ enum EvidenceCommand {
         #[arg(long, default_value = "root.json")]
         root: PathBuf,
     },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LanguageArg {
+    Da,
+    En,
 }
 
 #[derive(Debug, Args)]

@@ -223,6 +223,7 @@ impl Config {
             ("approval.numbers_per_minute", approval.numbers_per_minute.into(), 5),
             ("approval.locked_waiting", approval.locked_waiting.into(), 1),
             ("approval.poll_token_seconds", approval.poll_token_seconds, 600),
+            ("means.tries_per_source_minute", self.means.tries_per_source_minute.into(), 600),
             ("oidc.par_seconds", oidc.par_seconds, 600),
             ("oidc.code_seconds", oidc.code_seconds, 60),
             ("oidc.id_token_seconds", oidc.id_token_seconds, 3600),

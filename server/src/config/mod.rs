@@ -49,6 +49,8 @@ pub struct Config {
     pub approval: Approval,
     /// Which versions of the app are served.
     pub app: AppVersions,
+    /// The means of identification.
+    pub means: Means,
     /// OpenID Connect lifetimes.
     pub oidc: Oidc,
     /// The administration interface.
@@ -228,6 +230,17 @@ pub struct Approval {
     /// Test environments only: software keys count as High, so that every level can be tried without a phone. Default
     /// `false`; `GODKEND_APPROVAL_SOFTWARE_KEYS_HIGH`.
     pub software_keys_high: bool,
+}
+
+/// `[means]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Means {
+    /// The policy file: which means and combinations give which level, relative to the configuration file's folder; the
+    /// empty string for the one that is built in. Default empty; `GODKEND_MEANS_POLICY`.
+    pub policy: PathBuf,
+    /// Tries of the page's means that one source may make, per minute. Default 60; `GODKEND_MEANS_TRIES_PER_SOURCE_MINUTE`.
+    pub tries_per_source_minute: u32,
 }
 
 /// `[oidc]`
@@ -455,6 +468,7 @@ defaults! {
         lifetime_seconds: 180, qr_valid_seconds: 3, qr_frames_ahead: 3, numbers_per_minute: 5, locked_pushes: true,
         locked_waiting: 1, poll_token_seconds: 600, long_poll_seconds: 25, software_keys_high: false,
     }
+    Means { policy: PathBuf::new(), tries_per_source_minute: 60 }
     Oidc {
         par_seconds: 90, code_seconds: 60, id_token_seconds: 300, access_token_seconds: 300, ciba_interval_seconds: 2,
         session_seconds: 1800, notification_authorities: PathBuf::new(),

@@ -53,6 +53,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("pin", "PIN tries. The rounds are one more than the waits; after the last the PIN is dead."),
     ("approval", "Approvals and the binding of a browser to a phone."),
     ("app", "Which versions (major.minor.patch) of the app are served; \"\" turns a rule off."),
+    ("means", "Means of identification beside the app; `godkend-server policy` prints what they give."),
     ("oidc", "OpenID Connect."),
     ("admin", "The administration interface."),
     ("log", "Logs: JSON lines on standard error; and the audit log."),
@@ -131,6 +132,10 @@ settings! {
         "required" Text "Older versions are told that a newer one is required from app.required_from on, and refused then."
         "required_from" Text "When app.required is required: Unix seconds, or a date such as 2027-01-15T08:00:00Z."
         "refused_below" Text "Older versions are refused."
+    }
+    "means" {
+        "policy" Text "Policy file: which means and combinations give which level, relative to this file; \"\" for the one built in."
+        "tries_per_source_minute" Number "Tries of password, code display or chip that one source may make, per minute."
     }
     "oidc" {
         "par_seconds" Number "Life of a pushed authorisation request, seconds."

@@ -202,6 +202,7 @@ mod tests {
             factor: Factor::None,
             binding: Binding::TypedNumber,
             level: None,
+            means: Vec::new(),
             challenge: None,
             answer: None,
             at,

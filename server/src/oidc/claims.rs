@@ -60,7 +60,7 @@ pub fn id_token(issue: &Issue<'_>, account: &Account, grant: &Grant, ask: &Ask) 
     put("loa", json!(grant.level.uri()));
     put("ial", json!(account.identity_level.uri()));
     put("aal", json!(grant.authenticator_level.uri()));
-    put("amr", json!(amr(grant.factor)));
+    put("amr", json!(amr(grant)));
     put("idp", json!("mitid"));
     put("identity_type", json!("private"));
     put("godkend.binding", json!(grant.binding.name()));
@@ -129,11 +129,14 @@ fn at_hash(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(&hash.0[..16])
 }
 
-fn amr(factor: Factor) -> &'static [&'static str] {
-    match factor {
-        Factor::Pin => &["code_app", "pin"],
-        Factor::Biometric => &["code_app", "biometric"],
-        Factor::None => &["code_app"],
+fn amr(grant: &Grant) -> Vec<&str> {
+    if !grant.means.is_empty() {
+        return grant.means.iter().map(|means| crate::means::amr(means)).collect();
+    }
+    match grant.factor {
+        Factor::Pin => vec!["code_app", "pin"],
+        Factor::Biometric => vec!["code_app", "biometric"],
+        Factor::None => vec!["code_app"],
     }
 }
 

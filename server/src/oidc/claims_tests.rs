@@ -74,6 +74,7 @@ fn claims(party: &RelyingParty, account: &Account) -> Value {
         authenticator_level: Level::High,
         factor: Factor::Biometric,
         binding: Binding::ScannedQr,
+        means: Vec::new(),
         at: NOW - 7,
         sid: None,
     };

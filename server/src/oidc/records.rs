@@ -148,6 +148,9 @@ pub struct Grant {
     pub factor: Factor,
     /// How the browser was bound.
     pub binding: Binding,
+    /// The policy's names of the means that were proved on the page; none where a phone answered.
+    #[serde(default)]
+    pub means: Vec<String>,
     /// Unix seconds.
     pub at: i64,
     /// The relying party's session (`sid`), if it has one.
@@ -166,6 +169,7 @@ impl Grant {
             authenticator_level: granted.authenticator_level,
             factor: granted.factor,
             binding: granted.binding,
+            means: granted.means.clone(),
             at: granted.at,
             sid: None,
         }

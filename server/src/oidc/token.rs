@@ -212,6 +212,7 @@ mod tests {
                 authenticator_level: Level::High,
                 factor: Factor::Pin,
                 binding: Binding::ScannedQr,
+                means: Vec::new(),
                 at: 100,
                 sid: None,
             },

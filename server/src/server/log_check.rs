@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::{LOG_DIR, StartOptions};
+use super::LOG_DIR;
 use crate::config::Config;
 use crate::keys::{ServerKeys, checkpoint_verifiers};
 use crate::log::{CheckpointVerifier, Log, LogError, verify};
@@ -18,8 +18,8 @@ pub(super) struct LogCheck {
 
 impl LogCheck {
     /// None where the log is given up for a new epoch.
-    pub(super) fn of(config: &Config, keys: &ServerKeys, options: StartOptions) -> Option<Self> {
-        if options.new_epoch {
+    pub(super) fn of(config: &Config, keys: &ServerKeys, new_epoch: bool) -> Option<Self> {
+        if new_epoch {
             return None;
         }
         let dir = config.data_dir().join(LOG_DIR);

@@ -59,6 +59,24 @@ fn shared_name(app: &App, group: &str) -> String {
     format!("{}godkend-session-{group}", prefix(app))
 }
 
+/// What a browser's cookie says of the people who have signed in with it; empty if it has none.
+pub(super) fn known<'a>(app: &App, headers: &'a HeaderMap) -> &'a str {
+    read(headers, &format!("{}godkend-known", prefix(app))).unwrap_or_default()
+}
+
+pub(super) fn set_known(app: &App, value: &str) -> Option<HeaderValue> {
+    cookie(app, &format!("{}godkend-known", prefix(app)), value, BROWSER_AGE)
+}
+
+/// The way that was last used in this browser; a preference and nothing more.
+pub(super) fn way<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a str> {
+    read(headers, &format!("{}godkend-way", prefix(app)))
+}
+
+pub(super) fn set_way(app: &App, value: &str) -> Option<HeaderValue> {
+    cookie(app, &format!("{}godkend-way", prefix(app)), value, BROWSER_AGE)
+}
+
 fn login_name(app: &App, id: &Id) -> String {
     format!("{}godkend-login-{}", prefix(app), id.to_base64())
 }

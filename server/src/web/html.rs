@@ -14,7 +14,7 @@ use crate::oidc::request::amount_text;
 use crate::records::Transaction;
 
 /// The login page. Its script reads `state` and `frames`, the same JSON that it asks for later.
-pub(super) fn login(login: &Login, transaction: &Transaction, state: &Value, frames: &Value) -> Response {
+pub(super) fn login(login: &Login, transaction: &Transaction, state: &Value, frames: &Value, ways: &str) -> Response {
     let ask = &login.request.ask;
     let t = texts::of(ask.language);
     let asked = asked(t, transaction);
@@ -41,7 +41,7 @@ pub(super) fn login(login: &Login, transaction: &Transaction, state: &Value, fra
 <form id="offline-form"><label for="offline-code">{offline_code}</label>
 <input id="offline-code" name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="11" required>
 <button type="submit">{go_on}</button></form></section>
-<p><button type="button" id="cancel">{cancel}</button></p>
+{ways}<p><button type="button" id="cancel">{cancel}</button></p>
 <noscript><p>{script}</p></noscript>
 </main>
 <script src="{SCRIPT_PATH}" defer></script>"#,
@@ -72,7 +72,7 @@ pub(super) fn login(login: &Login, transaction: &Transaction, state: &Value, fra
 }
 
 /// What is asked: action, text and payment, all of it.
-fn asked(t: &Texts, transaction: &Transaction) -> String {
+pub(super) fn asked(t: &Texts, transaction: &Transaction) -> String {
     let mut lines = format!(r#"<p id="action">{}</p>"#, t.action(transaction.action));
     if let Some(text) = &transaction.text {
         lines.push_str(&format!(r#"<p id="text">{}</p>"#, escape(text)));
@@ -168,14 +168,14 @@ pub(super) fn block(language: Language, outcome: Option<Result<String, ApiError>
     page(status, t, t.block_title, &body)
 }
 
-fn sentence(language: Language, error: &ApiError) -> &'static str {
+pub(super) fn sentence(language: Language, error: &ApiError) -> &'static str {
     match language {
         Language::Da => error.code.danish(),
         Language::En => error.code.english(),
     }
 }
 
-fn page(status: StatusCode, t: &Texts, title: &str, body: &str) -> Response {
+pub(super) fn page(status: StatusCode, t: &Texts, title: &str, body: &str) -> Response {
     let tag = t.tag;
     let page = format!(
         r#"<!doctype html>
@@ -191,7 +191,7 @@ fn page(status: StatusCode, t: &Texts, title: &str, body: &str) -> Response {
 }
 
 /// For text and for attributes in double quotes.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

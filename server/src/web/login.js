@@ -87,6 +87,9 @@
     tell();
     el('scan').hidden = !waiting;
     el('other').hidden = !waiting;
+    if (el('ways')) {
+      el('ways').hidden = !waiting;
+    }
     el('remembered').hidden = !(waiting && state.remembered);
     el('number-box').hidden = !(waiting && state.number);
     el('number').textContent = state.number_spaced || '';

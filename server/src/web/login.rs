@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::finish::{language, session};
-use super::{html, qr};
+use super::{html, qr, ways};
 use crate::app::App;
 use crate::approval::{self, State as TransactionState, TransactionView};
 use crate::docs::{self, Changes};
@@ -28,7 +28,7 @@ use crate::oidc::{issuer, request};
 use crate::records::{AddressedBy, Entry, Transaction};
 
 /// A refusal towards the page's script.
-pub(super) struct PageError(ApiError, Language);
+pub(super) struct PageError(pub(super) ApiError, pub(super) Language);
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
@@ -50,17 +50,17 @@ impl IntoResponse for PageError {
     }
 }
 
-type Answer = Result<Json<Value>, PageError>;
+pub(super) type Answer = Result<Json<Value>, PageError>;
 
 /// A request of the page: its login, its session and its transaction.
-struct Visit {
-    login: Entry<Login>,
-    session: Hash32,
-    transaction: Transaction,
+pub(super) struct Visit {
+    pub(super) login: Entry<Login>,
+    pub(super) session: Hash32,
+    pub(super) transaction: Transaction,
 }
 
 impl Visit {
-    async fn of(app: &App, headers: &HeaderMap, id: &str) -> Result<Self, PageError> {
+    pub(super) async fn of(app: &App, headers: &HeaderMap, id: &str) -> Result<Self, PageError> {
         let found = async {
             let (login, session) = session(app, headers, id).await?;
             let transaction = docs::get::<Transaction>(&*app.store, &login.doc.transaction.0).await?;
@@ -71,7 +71,7 @@ impl Visit {
     }
 
     /// One that changes something: from the page itself, as JSON.
-    async fn changing<T: DeserializeOwned>(
+    pub(super) async fn changing<T: DeserializeOwned>(
         app: &App,
         headers: &HeaderMap,
         id: &str,
@@ -88,7 +88,7 @@ impl Visit {
         Ok((Self::of(app, headers, id).await?, message))
     }
 
-    fn fail(&self, error: impl Into<ApiError>) -> PageError {
+    pub(super) fn fail(&self, error: impl Into<ApiError>) -> PageError {
         PageError(error.into(), self.login.doc.request.ask.language)
     }
 }
@@ -100,7 +100,8 @@ pub(super) async fn page(State(app): State<Arc<App>>, Path(id): Path<String>, he
             let shown = state_json(&app, &visit.login.doc, &visit.transaction, &view(&app, &visit));
             // The first frames come with the page: a phone that is held up to it at once needs no further request.
             let frames = frames_json(&app, &visit.transaction).unwrap_or_default();
-            html::login(&visit.login.doc, &visit.transaction, &shown, &frames)
+            let ways = ways::list(&app, &visit, &headers);
+            html::login(&visit.login.doc, &visit.transaction, &shown, &frames, &ways)
         }
         Err(PageError(error, language)) if error.code == Code::NotFound => html::wrong_browser(language),
         Err(PageError(error, language)) => html::error(language, &error),
@@ -254,7 +255,7 @@ fn view(app: &App, visit: &Visit) -> TransactionView {
     approval::view(&visit.transaction, app.now())
 }
 
-fn finish_path(transaction: &Transaction) -> String {
+pub(super) fn finish_path(transaction: &Transaction) -> String {
     format!("/login/{}/finish", transaction.id.to_base64())
 }
 

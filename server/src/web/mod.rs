@@ -10,10 +10,12 @@ mod finish;
 mod html;
 mod login;
 mod logout;
+mod password;
 mod qr;
 pub mod start;
 mod texts;
 pub(crate) mod visitor;
+mod ways;
 
 use std::sync::Arc;
 
@@ -30,12 +32,21 @@ const SCRIPT: &str = include_str!("login.js");
 const STYLE: &str = include_str!("style.css");
 const ICON: &str = include_str!("icon.svg");
 const SCRIPT_PATH: &str = "/assets/login.js";
+const MEANS_SCRIPT: &str = include_str!("means.js");
+const MEANS_SCRIPT_PATH: &str = "/assets/means.js";
+/// OPAQUE for the browser, built from `core/password` by `core/password/build-wasm`.
+const PASSWORD_WASM: &[u8] = include_bytes!("password.wasm");
+const PASSWORD_WASM_PATH: &str = "/assets/password.wasm";
 const STYLE_PATH: &str = "/assets/style.css";
 const ICON_PATH: &str = "/assets/icon.svg";
 
 /// No inline script or style, nothing from other origins, no framing (design: the address bar shows the provider).
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
     form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// [`POLICY`], for the pages on which a password is typed: they compute OPAQUE in WebAssembly of the server's own.
+const WASM_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
+    connect-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// The pages' routes.
 pub fn routes(app: Arc<App>) -> Router {
@@ -47,12 +58,21 @@ pub fn routes(app: Arc<App>) -> Router {
         .route("/login/{id}/user-id", post(login::user_id))
         .route("/login/{id}/offline", post(login::offline))
         .route("/login/{id}/offline-code", post(login::offline_code))
+        .route("/login/{id}/way/{combination}", get(ways::page))
+        .route("/login/{id}/means/start", post(ways::start))
+        .route("/login/{id}/means/finish", post(ways::finish))
+        .route("/password", get(password::page))
+        .route("/password/app", get(password::by_app))
+        .route("/password/register", post(password::register))
+        .route("/password/set", post(password::set))
         .route("/login/{id}/cancel", post(login::cancel))
         .route(crate::approval::RETURN_PATH, get(finish::returned))
         .route("/login/{id}/finish", get(finish::finish))
         .route(crate::oidc::LOGOUT_PATH, get(logout::by_query).post(logout::by_form))
         .route("/block", get(block::page).post(block::submit))
         .route(SCRIPT_PATH, get(async || asset(SCRIPT, "text/javascript; charset=utf-8")))
+        .route(MEANS_SCRIPT_PATH, get(async || asset(MEANS_SCRIPT, "text/javascript; charset=utf-8")))
+        .route(PASSWORD_WASM_PATH, get(async || binary(PASSWORD_WASM, "application/wasm")))
         .route(STYLE_PATH, get(async || asset(STYLE, "text/css; charset=utf-8")))
         .route(ICON_PATH, get(async || asset(ICON, "image/svg+xml")))
         .with_state(app.clone())
@@ -64,12 +84,15 @@ fn asset(text: &'static str, kind: &'static str) -> Response {
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=300")], text).into_response()
 }
 
+fn binary(bytes: &'static [u8], kind: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=300")], bytes).into_response()
+}
+
 /// The headers of every page and of every answer to its script.
 async fn protect(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         // Paths name a login; where the browser goes next does not need them.
@@ -77,6 +100,8 @@ async fn protect(request: Request, next: Next) -> Response {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    // A page that computes with WebAssembly says so itself.
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

@@ -162,7 +162,8 @@ async fn shared(
     Ok(Some(finish::back_to(app, &back, &[("code", &code)])))
 }
 
-fn login_of(
+/// What a login page keeps of its request.
+pub(super) fn login_of(
     id: godkend_protocol::bytes::Id,
     request: AuthorizationRequest,
     session: godkend_protocol::bytes::Hash32,

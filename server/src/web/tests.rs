@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use godkend_protocol::bytes::{Secret, random};
+use godkend_protocol::bytes::{Id, Secret, random};
 use godkend_protocol::types::{Level, Suite};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -54,6 +54,10 @@ struct Browser(BTreeMap<String, String>);
 
 impl World {
     async fn start() -> Self {
+        Self::with(|_| {}, StartOptions::default()).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Config), options: StartOptions) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -85,7 +89,8 @@ impl World {
             ..config.relying_party[0].clone()
         };
         config.relying_party.push(public);
-        let server = start_on(config, listener, StartOptions::default()).await.unwrap();
+        change(&mut config);
+        let server = start_on(config, listener, options).await.unwrap();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let world = Self { server, http, _dir: dir };
         for (user_id, magic) in [
@@ -100,6 +105,10 @@ impl World {
     }
 
     async fn account(&self, user_id: &str, magic: Magic) {
+        self.person(user_id, Some(magic)).await;
+    }
+
+    async fn person(&self, user_id: &str, magic: Option<Magic>) -> Id {
         let mut rng = system_random();
         let account = Account {
             id: random(&mut rng),
@@ -113,11 +122,12 @@ impl World {
             least_suite: Suite::P256,
             locked_push: true,
             created: 0,
-            magic: Some(magic),
+            magic,
         };
         let mut changes = Changes::new();
         changes.insert(&account).insert(&UserIdIndex { user_id: user_id.to_owned(), account: account.id });
         changes.commit(&*self.server.app.store).await.unwrap();
+        account.id
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Page {
@@ -439,4 +449,5 @@ async fn the_block_page_speaks_both_languages_and_refuses_a_guess() {
     world.server.stop().await;
 }
 
+mod means;
 mod unpushed;

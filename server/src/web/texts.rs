@@ -67,6 +67,36 @@ texts! {
     block_code: "Spærrekode", "Block code";
     block_button: "Spær telefonen", "Block the phone";
     block_done: "Telefonen er spærret. Den kan ikke længere godkende noget.", "The phone is blocked. It can no longer approve anything.";
+    ways: "Andre måder at logge på", "Other ways to log on";
+    way_with: "Log på med", "Log on with";
+    way_asks: "vil have dig til at logge på", "asks you to log on";
+    way_back: "Tilbage til appen og de andre måder", "Back to the app and the other ways";
+    way_working: "Arbejder …", "Working …";
+    way_failed: "Det lykkedes ikke. Prøv igen.", "That did not work. Try again.";
+    way_missing: "Din browser kan ikke regne med adgangskoder. Brug en nyere browser eller appen.",
+        "Your browser cannot compute with passwords. Use a newer browser or the app.";
+    password: "Adgangskode", "Password";
+    display_code: "Seks cifre fra kodeviseren", "Six digits from the code display";
+    display_twice: "Koden virker ikke, eller der er ventetid", "The code does not work, or there is a wait";
+    display_twice_why: "Skriv to koder, som viseren viser lige efter hinanden: den første ovenfor, den næste her.",
+        "Type two codes that the display shows one right after the other: the first one above, the next one here.";
+    display_next: "Den næste kode", "The next code";
+    password_title: "Vælg adgangskode", "Choose a password";
+    password_hint: "Brug den kode på 18 tegn, som du fik, da du viste, hvem du er. Den gælder i ti minutter.",
+        "Use the code of 18 characters that you were given when you showed who you are. It is good for ten minutes.";
+    password_by_app: "Uden kode: godkend med appen", "Without a code: approve with the app";
+    password_code: "Kode", "Code";
+    password_new: "Ny adgangskode", "New password";
+    password_again: "Gentag adgangskoden", "Repeat the password";
+    password_rules: "8 til 64 tegn. Gerne en sætning. Ikke dit bruger-id og ikke noget, som mange bruger.",
+        "8 to 64 characters. A sentence is good. Not your user id and nothing that many people use.";
+    password_button: "Gem adgangskoden", "Save the password";
+    password_done: "Adgangskoden er gemt.", "The password is saved.";
+    password_differ: "De to adgangskoder er ikke ens.", "The two passwords are not the same.";
+    password_short: "Adgangskoden skal have mindst 8 tegn.", "The password must have at least 8 characters.";
+    password_long: "Adgangskoden må højst have 64 tegn.", "The password may have at most 64 characters.";
+    password_common: "Den adgangskode er for almindelig. Vælg en anden.", "That password is too common. Choose another.";
+    password_yours: "Adgangskoden må ikke indeholde dit bruger-id.", "The password must not contain your user id.";
     other_language: "In English", "På dansk";
 }
 

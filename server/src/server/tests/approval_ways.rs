@@ -190,7 +190,7 @@ async fn an_older_database_is_brought_up_to_the_log_and_without_it_begins_anew()
     let listener = TcpListener::bind(addr).await.unwrap();
     // Epochs are Unix seconds, and each is above the last.
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
-    let options = StartOptions { new_epoch: true };
+    let options = StartOptions { new_epoch: true, ..StartOptions::default() };
     let running = start_on(loaded, listener, options).await.unwrap();
     assert_eq!(device(&running.app, &id).await.pin.unwrap().debits, 8);
     running.stop().await;

@@ -4,7 +4,6 @@ use super::*;
 use crate::approval::{self, State};
 use crate::docs;
 use crate::records::{Outcome, Transaction};
-use godkend_protocol::bytes::Id;
 use godkend_protocol::types::{Binding, Decision, Factor};
 
 fn address(client: &str, more: &[(&str, &str)]) -> String {

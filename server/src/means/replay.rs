@@ -1,0 +1,126 @@
+//! What the log knows of passwords, displays and tries, and an older database does not: no try comes back, no code is taken
+//! twice, what was lost or replaced stays so.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+
+use godkend_protocol::bytes::{Hash32, Id};
+
+use super::records::{Display, DisplayState, Password, PasswordCode, TryCount};
+use super::{CODE_DISPLAY, PASSWORD, display, tries};
+use crate::app::App;
+use crate::audit::AuditEntry;
+use crate::docs::{self, Changes};
+use crate::error::ApiError;
+use crate::records::Entry;
+
+/// Documents in one commit.
+const PER_COMMIT: usize = 16;
+
+/// The documents that the entries touch, read once and written at the end.
+#[derive(Default)]
+pub(crate) struct Fold {
+    displays: BTreeMap<Id, Entry<Display>>,
+    counters: BTreeMap<Hash32, Entry<TryCount>>,
+    passwords: BTreeMap<Id, ()>,
+}
+
+impl Fold {
+    pub(crate) async fn apply(&mut self, app: &App, entry: AuditEntry) -> Result<(), ApiError> {
+        match entry {
+            // The record that belongs to it is lost with the newer state: a new one has to be chosen.
+            AuditEntry::MeansChanged { account, means, .. } if means == PASSWORD => {
+                self.passwords.insert(account, ());
+            }
+            AuditEntry::MeansChanged { account, means, item, state, at, .. } if means == CODE_DISPLAY => {
+                if let Some(display) = self.display(app, item).await? {
+                    changed(app, display, account, &state, at);
+                }
+            }
+            AuditEntry::MeansTried { counters, item, next, at } => {
+                for (key, failures) in counters {
+                    let count = self.counter(app, key).await?;
+                    (count.failures, count.last) = (failures, at);
+                }
+                if let (Some(item), Some(next)) = (item, next)
+                    && let Some(display) = self.display(app, item).await?
+                {
+                    display.next = display.next.max(next);
+                }
+            }
+            AuditEntry::MeansCleared { counter, .. } => self.counter(app, counter).await?.failures = 0,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn display(&mut self, app: &App, id: Id) -> Result<Option<&mut Display>, ApiError> {
+        if !self.displays.contains_key(&id)
+            && let Some(known) = docs::get::<Display>(&*app.store, &id.0).await?
+        {
+            self.displays.insert(id, known);
+        }
+        Ok(self.displays.get_mut(&id).map(|entry| &mut entry.doc))
+    }
+
+    async fn counter(&mut self, app: &App, key: Hash32) -> Result<&mut TryCount, ApiError> {
+        let slot = match self.counters.entry(key) {
+            Slot::Occupied(slot) => slot.into_mut(),
+            Slot::Vacant(slot) => slot.insert(tries::read(app, key).await?),
+        };
+        Ok(&mut slot.doc)
+    }
+
+    /// Writes; says how many documents changed.
+    pub(crate) async fn write(&self, app: &App) -> Result<u64, ApiError> {
+        let mut written = 0;
+        let displays: Vec<_> = self.displays.values().collect();
+        for chunk in displays.chunks(PER_COMMIT) {
+            let mut changes = Changes::new();
+            for entry in chunk {
+                changes.update(entry);
+                written += 1;
+            }
+            changes.commit(&*app.store).await?;
+        }
+        let counters: Vec<_> = self.counters.values().collect();
+        for chunk in counters.chunks(PER_COMMIT) {
+            let mut changes = Changes::new();
+            for entry in chunk {
+                changes.update(entry);
+                written += 1;
+            }
+            changes.commit(&*app.store).await?;
+        }
+        for account in self.passwords.keys() {
+            let mut changes = Changes::new();
+            if let Some(password) = docs::get::<Password>(&*app.store, &account.0).await? {
+                changes.delete(&password);
+                written += 1;
+            }
+            // A code that was used since must not be used again.
+            for code in docs::list::<PasswordCode>(&*app.store, &account.0, 16).await? {
+                changes.delete(&code);
+                written += 1;
+            }
+            changes.commit(&*app.store).await?;
+        }
+        Ok(written)
+    }
+}
+
+fn changed(app: &App, display: &mut Display, account: Id, state: &str, at: i64) {
+    match state {
+        "assigned" if display.state == DisplayState::Stock => {
+            // The seed is sealed to its holder.
+            if let Some(seed) = display::open(app, &display.id, None, &display.seed) {
+                display.seed = display::seal(app, &display.id, Some(&account), &seed);
+                (display.account, display.assigned) = (Some(account), Some(at));
+                display.state = DisplayState::Active;
+            }
+        }
+        "lost" => display.state = DisplayState::Lost,
+        "replaced" => display.state = DisplayState::Replaced,
+        _ => {}
+    }
+}

@@ -1,0 +1,204 @@
+//! The ways to sign in beside the app: what the login page offers, and the page on which a password is typed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use godkend_protocol::bytes::Blob;
+use godkend_protocol::codes::Code;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::html::{asked, escape};
+use super::login::{Answer, PageError, Visit, finish_path};
+use super::texts::{self, Texts};
+use super::{MEANS_SCRIPT_PATH, PASSWORD_WASM_PATH, WASM_POLICY, cookies, html, visitor};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::means::attempt::{self, First};
+use crate::means::{self, CODE_DISPLAY, PASSWORD};
+use crate::policy::Combination;
+
+/// The links to the other ways that reach the level, best first; the one that this browser used last before them.
+pub(super) fn list(app: &App, visit: &Visit, headers: &HeaderMap) -> String {
+    let mut offered = attempt::offered(app, &visit.transaction);
+    if visit.transaction.taken.is_some() || offered.is_empty() {
+        return String::new();
+    }
+    let last = cookies::way(app, headers);
+    offered.sort_by_key(|combination| Some(combination.name().as_str()) != last);
+    let language = visit.login.doc.request.ask.language;
+    let t = texts::of(language);
+    let link = |combination: &&Combination| {
+        format!(
+            r#"<li><a href="/login/{}/way/{}">{} {}</a></li>"#,
+            escape(&visit.transaction.id.to_base64()),
+            escape(&combination.name()),
+            t.way_with,
+            escape(&app.policy.people_call(combination, language)),
+        )
+    };
+    let links: String = offered.iter().map(link).collect();
+    format!(r#"<nav id="ways" aria-label="{}"><p>{}</p><ul>{links}</ul></nav>"#, t.ways, t.ways)
+}
+
+/// `GET /login/<id>/way/<combination>`: the form of a combination.
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    Path((id, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let visit = match Visit::of(&app, &headers, &id).await {
+        Ok(visit) => visit,
+        Err(PageError(error, language)) if error.code == Code::NotFound => return html::wrong_browser(language),
+        Err(PageError(error, language)) => return html::error(language, &error),
+    };
+    let ask = &visit.login.doc.request.ask;
+    let offered = attempt::offered(&app, &visit.transaction);
+    let Some(combination) = offered.into_iter().find(|combination| combination.name() == name) else {
+        return html::error(ask.language, &Code::LevelUnreachable.into());
+    };
+    let t = texts::of(ask.language);
+    let messages = json!({
+        "working": t.way_working, "failed": t.way_failed, "lost": t.lost, "approved": t.approved,
+        "missing": t.way_missing,
+    });
+    let context = means::context(&app, &visit.transaction, &visit.session).to_base64();
+    let body = format!(
+        r#"<main id="way" data-id="{id}" data-combination="{name}" data-context="{context}" data-wasm="{PASSWORD_WASM_PATH}" data-texts="{messages}">
+<h1>{rp} {asks}</h1>
+{asked}
+<form id="way-form" autocomplete="on">
+<label for="user-id">{user_id}</label>
+<input id="user-id" minlength="5" maxlength="48" autocomplete="username" autocapitalize="none" spellcheck="false" required value="{hint}">
+<label for="password">{password}</label>
+<input id="password" type="password" autocomplete="current-password" maxlength="64" required>
+{fields}
+<p id="status" role="status" aria-live="polite"></p>
+<p id="problem" role="alert" tabindex="-1" hidden></p>
+<p><button type="submit">{log_on}</button></p></form>
+<p><a href="/login/{id}">{back}</a></p>
+<noscript><p>{script}</p></noscript>
+</main>
+<script src="{MEANS_SCRIPT_PATH}" defer></script>"#,
+        id = escape(&visit.transaction.id.to_base64()),
+        name = escape(&name),
+        context = escape(&context),
+        messages = escape(&messages.to_string()),
+        rp = escape(&visit.transaction.relying_party.name),
+        asks = t.way_asks,
+        asked = asked(t, &visit.transaction),
+        user_id = t.user_id,
+        hint = escape(ask.login_hint.as_deref().unwrap_or_default()),
+        password = t.password,
+        fields = fields(t, combination),
+        log_on = t.log_on,
+        back = t.way_back,
+        script = t.script,
+    );
+    with_wasm(html::page(StatusCode::OK, t, t.log_on, &body))
+}
+
+/// The fields of what a combination asks for beside the password. One that has no module here is written as text.
+fn fields(t: &Texts, combination: &Combination) -> String {
+    let mut fields = String::new();
+    for name in combination.means.iter().filter(|name| *name != PASSWORD) {
+        if name == CODE_DISPLAY {
+            fields.push_str(&format!(
+                r#"<label for="code">{}</label>
+<input id="code" data-means="{CODE_DISPLAY}" data-part="code" inputmode="numeric" autocomplete="one-time-code" maxlength="11" required>
+<details id="twice"><summary>{}</summary><p>{}</p><label for="next">{}</label>
+<input id="next" data-means="{CODE_DISPLAY}" data-part="next" inputmode="numeric" autocomplete="off" maxlength="11"></details>"#,
+                t.display_code, t.display_twice, t.display_twice_why, t.display_next,
+            ));
+        } else {
+            let name = escape(name);
+            fields.push_str(&format!(
+                r#"<label for="{name}">{name}</label><input id="{name}" data-means="{name}" data-part="code" autocomplete="off" maxlength="64" required>"#
+            ));
+        }
+    }
+    fields
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Start {
+    user_id: String,
+    combination: String,
+    ke1: String,
+    #[serde(default)]
+    proofs: BTreeMap<String, Value>,
+}
+
+/// `POST /login/<id>/means/start` with `{"user_id", "combination", "ke1", "proofs"}`: `{"ke2"}`, whatever is wrong.
+pub(super) async fn start(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    body: Bytes,
+) -> Answer {
+    let (visit, first) = Visit::changing::<Start>(&app, &headers, &id, &body).await?;
+    let user_id = crate::oidc::request::user_id(&first.user_id).map_err(|_| visit.fail(Code::Malformed))?;
+    let ke1 = bytes(&first.ke1).map_err(|error| visit.fail(error))?;
+    let source = visitor::source(&app, &headers, &extensions);
+    let first = First {
+        user_id: &user_id,
+        combination: &first.combination,
+        ke1: &ke1.0,
+        proofs: &first.proofs,
+        known: cookies::known(&app, &headers),
+        source: &source,
+    };
+    let ke2 = attempt::start(&app, &visit.transaction.id, &visit.session, &first).await;
+    Ok(Json(json!({ "ke2": text(&ke2.map_err(|error| visit.fail(error))?) })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Finish {
+    ke3: String,
+    combination: String,
+}
+
+/// `POST /login/<id>/means/finish` with `{"ke3", "combination"}`: where to go on.
+pub(super) async fn finish(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, PageError> {
+    let (visit, last) = Visit::changing::<Finish>(&app, &headers, &id, &body).await?;
+    let ke3 = bytes(&last.ke3).map_err(|error| visit.fail(error))?;
+    let known = cookies::known(&app, &headers);
+    let done = attempt::finish(&app, &visit.transaction.id, &visit.session, &ke3.0, known).await;
+    let done = done.map_err(|error| visit.fail(error))?;
+    let mut response = Json(json!({ "finish": finish_path(&visit.transaction) })).into_response();
+    let offered = attempt::offered(&app, &visit.transaction);
+    let way = offered.iter().any(|combination| combination.name() == last.combination);
+    let way = way.then(|| cookies::set_way(&app, &last.combination)).flatten();
+    for cookie in cookies::set_known(&app, &done.known).into_iter().chain(way) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+pub(super) fn bytes(text: &str) -> Result<Blob, ApiError> {
+    URL_SAFE_NO_PAD.decode(text).map(Blob).map_err(|_| Code::Malformed.into())
+}
+
+pub(super) fn text(bytes: &Blob) -> String {
+    URL_SAFE_NO_PAD.encode(&bytes.0)
+}
+
+pub(super) fn with_wasm(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(WASM_POLICY));
+    response
+}
