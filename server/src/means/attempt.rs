@@ -184,9 +184,10 @@ async fn start_attempt(
         expires: transaction.doc.expires.saturating_add(60),
     };
     changes.update(&Entry { doc: attempt, version: previous.and_then(|previous| previous.version) });
-    fillers += u8::from(judged.used.is_none());
-    for number in 0..fillers {
-        changes.update(&filler(app, id, number, now).await?);
+    fillers += usize::from(judged.used.is_none());
+    // Read whether they are written or not.
+    for filler in self::fillers(app, id, now).await?.iter().take(fillers) {
+        changes.update(filler);
     }
     changes.append(core::mem::take(&mut judged.changes));
     let (item, next) = judged.used.unzip();
@@ -262,6 +263,7 @@ async fn wrong(
 ) -> Result<Done, ApiError> {
     let mut changes = Changes::new();
     changes.update(attempt);
+    let fillers = fillers(app, &transaction.id, now).await?;
     match account {
         Some(account) => {
             let details = json!({
@@ -271,7 +273,9 @@ async fn wrong(
             history::add(&mut changes, app, account.doc.id, "means_wrong", about(transaction, details));
         }
         None => {
-            changes.update(&filler(app, &transaction.id, 0, now).await?);
+            for filler in fillers.iter().take(1) {
+                changes.update(filler);
+            }
         }
     }
     changes.commit(&*app.store).await?;
@@ -327,10 +331,15 @@ async fn right(
     Ok(Done { known: known::add(app, cookie, &account.doc.id) })
 }
 
-async fn filler(app: &App, id: &Id, number: u8, at: i64) -> Result<Entry<Filler>, ApiError> {
-    let filler = Filler { shard: id.0[0], number, at };
-    let known = docs::get::<Filler>(&*app.store, &filler.id()).await?;
-    Ok(Entry { doc: filler, version: known.and_then(|known| known.version) })
+/// What is written instead of a known person's documents: two at most in one commit.
+async fn fillers(app: &App, id: &Id, at: i64) -> Result<Vec<Entry<Filler>>, ApiError> {
+    let mut fillers = Vec::new();
+    for number in 0..2 {
+        let filler = Filler { shard: id.0[0], number, at };
+        let known = docs::get::<Filler>(&*app.store, &filler.id()).await?;
+        fillers.push(Entry { doc: filler, version: known.and_then(|known| known.version) });
+    }
+    Ok(fillers)
 }
 
 fn about(transaction: &Transaction, details: Value) -> About {
