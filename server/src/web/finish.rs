@@ -11,7 +11,7 @@ use godkend_protocol::crypto;
 use godkend_protocol::types::Action;
 use url::Url;
 
-use super::{cookies, html};
+use super::{cookies, html, password};
 use crate::app::App;
 use crate::approval::{self, State as TransactionState};
 use crate::config::RelyingParty;
@@ -114,12 +114,18 @@ async fn conclude(app: &App, headers: &HeaderMap, id: Id, session: &Hash32) -> R
                 // log, and was told of before.
                 let granted = approval::collect_into(app, &mut changes, &id, Some(session)).await?;
                 let ask = &login.doc.request.ask;
-                let party = client::find(app, &ask.client_id).await?.ok_or(Code::NotFound)?;
-                if hint::is_wanted(app, &party, ask, &granted.account) {
+                // The server's own pages ask as no client.
+                let party = client::find(app, &ask.client_id).await?;
+                if party.is_none() && ask.client_id != password::OWN {
+                    return Err(Code::NotFound.into());
+                }
+                if party.as_ref().is_none_or(|party| hint::is_wanted(app, party, ask, &granted.account)) {
                     let (code, lifetime) =
                         (code::of_transaction(&app.keys.pairwise, &id), app.config.oidc.code_seconds);
                     let mut grant = Grant::of(id, &granted);
-                    cookies.extend(shared(app, headers, &mut changes, &party, ask, &mut grant).await?);
+                    if let Some(party) = &party {
+                        cookies.extend(shared(app, headers, &mut changes, party, ask, &mut grant).await?);
+                    }
                     changes.insert(&code::record(&code, login.doc.request.clone(), grant, app.now(), lifetime));
                     cookies.extend(granted.new_browser_cookie.and_then(|cookie| cookies::set_browser(app, &cookie)));
                     Finished::Code

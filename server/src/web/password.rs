@@ -31,11 +31,11 @@ use crate::error::ApiError;
 use crate::means::password;
 use crate::oidc::issuer;
 use crate::oidc::params::Params;
-use crate::oidc::records::{Ask, AuthorizationCode, AuthorizationRequest, Language, Login, secret_hash};
+use crate::oidc::records::{Ask, AuthorizationCode, AuthorizationRequest, Language, Login, Wish, secret_hash};
 use crate::records::{Account, Transaction};
 
 /// The name under which the server asks its own citizens. No client has it: `oidc::client` knows the configured ones only.
-const OWN: &str = "godkend:self";
+pub(super) const OWN: &str = "godkend:self";
 
 /// `GET /password`: where a password is chosen, with a code that was handed out after proofing.
 pub(super) async fn page(State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
@@ -172,12 +172,14 @@ pub(super) async fn by_app(
         login_hint: None,
         language,
         nonce: None,
+        wish: Wish::default(),
     };
     let request = AuthorizationRequest {
         ask,
         redirect_uri: format!("{}/password?language={}", issuer(&app), texts::of(language).tag),
         state: None,
         code_challenge: Fixed([0; 32]),
+        dpop_jkt: None,
     };
     let new = NewTransaction {
         relying_party: Asking { id: OWN.to_owned(), name: "Godkend".to_owned() },
@@ -219,7 +221,7 @@ async fn approved(app: &App, code: &str, headers: &HeaderMap) -> Result<BlockCod
     let session = cookies::session(app, headers, &grant.transaction).ok_or_else(wrong)?;
     let own = found.doc.request.ask.client_id == OWN && crypto::same(&login.doc.session.0, &session.0);
     // By a phone, and by nothing that a password is a part of.
-    if !own || !grant.means.is_empty() || app.now() >= found.doc.expires {
+    if !own || found.doc.redeemed.is_some() || !grant.means.is_empty() || app.now() >= found.doc.expires {
         return Err(wrong());
     }
     let account = docs::get::<Account>(&*app.store, &grant.account.0).await?.ok_or_else(wrong)?;
