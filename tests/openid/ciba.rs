@@ -63,6 +63,27 @@ async fn a_client_is_told_when_its_request_is_answered_whatever_the_answer() {
 }
 
 #[tokio::test]
+async fn a_client_is_told_over_tls_that_the_server_trusts_and_over_no_other() {
+    let (told, pem) = Told::listen_tls().await;
+    let more = format!("ciba = true\nciba_notification_uri = \"{}/ping\"", told.url);
+    let mut world = world_with(&table("pinger", &more)).await;
+    let rp = Rp::secret(&world, "pinger");
+    begin(&rp, "approves", &[("client_notification_token", TOKEN)]).await;
+    assert!(told.quiet().await, "nobody has signed the door's certificate");
+    std::fs::write(world.dir.path().join("authorities.pem"), pem).unwrap();
+    world.configure("notification_authorities = \"\"", "notification_authorities = \"authorities.pem\"");
+    world.restart().await;
+    let again = begin(&rp, "approves", &[("client_notification_token", TOKEN)]).await.text("auth_req_id");
+    let (path, _, mut body) = told.next().await;
+    assert_eq!(path, "/ping");
+    // The first one may be tried again before the second.
+    if !body.contains(&again) {
+        (_, _, body) = told.next().await;
+    }
+    assert!(body.contains(&again), "{body}");
+}
+
+#[tokio::test]
 async fn a_notification_token_is_a_good_secret_or_refused_and_lies_nowhere_in_clear() {
     let (world, rp, _told) = pinger().await;
     for token in ["", "short", "spaces are not of a bearer token", &"x".repeat(1025)] {

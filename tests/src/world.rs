@@ -103,6 +103,13 @@ impl World {
         findings.filter(|found| found.severity == Severity::Error).map(|found| found.to_string()).collect()
     }
 
+    /// Changes a line of the configuration file, for the next start.
+    pub fn configure(&self, line: &str, instead: &str) {
+        let text = std::fs::read_to_string(self.config_file()).unwrap();
+        assert!(text.contains(line), "no {line} in the configuration");
+        std::fs::write(self.config_file(), text.replacen(line, instead, 1)).unwrap();
+    }
+
     /// The configuration, as its file has it.
     pub fn config(&self) -> Config {
         Config::load(&self.config_file(), std::iter::empty()).unwrap()

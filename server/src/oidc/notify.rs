@@ -133,16 +133,14 @@ pub(crate) fn wake(app: &App) {
 
 /// Sends until the server stops.
 pub async fn run(app: std::sync::Arc<App>) {
-    let Some(outbound) = Outbound::new(&app.config) else {
-        tracing::error!("relying parties are not notified: oidc.notification_authorities cannot be read");
-        return;
-    };
+    // Made when there is something to send: a machine without authorities serves everything else.
+    let mut outbound = None;
     let mut stopping = app.stopping.clone();
     let notify = app.wake.on(SENDER);
     loop {
         let mut notified = std::pin::pin!(notify.notified());
         notified.as_mut().enable();
-        if let Err(error) = round(&app, &outbound).await {
+        if let Err(error) = round(&app, &mut outbound).await {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(error, "notifications will be tried again");
         }
@@ -154,7 +152,7 @@ pub async fn run(app: std::sync::Arc<App>) {
     }
 }
 
-async fn round(app: &App, outbound: &Outbound) -> Result<(), ApiError> {
+async fn round(app: &App, outbound: &mut Option<Outbound>) -> Result<(), ApiError> {
     let mut after: Option<Vec<u8>> = None;
     loop {
         let page = app.store.scan(Notification::KIND, after.as_deref(), PAGE).await?;
@@ -167,11 +165,27 @@ async fn round(app: &App, outbound: &Outbound) -> Result<(), ApiError> {
                 (doc.next <= app.now()).then_some(Entry { doc, version: Some(record.version) })
             })
             .collect();
-        futures_util::stream::iter(due).for_each_concurrent(AT_ONCE, |entry| one(app, outbound, entry)).await;
+        if !due.is_empty() {
+            let Some(outbound) = client_of(app, outbound) else { return Ok(()) };
+            futures_util::stream::iter(due).for_each_concurrent(AT_ONCE, |entry| one(app, outbound, entry)).await;
+        }
         if !full || app.stopping.now() {
             return Ok(());
         }
     }
+}
+
+/// What sends, made at its first use.
+fn client_of<'a>(app: &App, outbound: &'a mut Option<Outbound>) -> Option<&'a Outbound> {
+    if outbound.is_none() {
+        match Outbound::new(&app.config) {
+            Ok(made) => *outbound = Some(made),
+            Err(reason) => {
+                tracing::error!(reason, "relying parties cannot be notified; see oidc.notification_authorities");
+            }
+        }
+    }
+    outbound.as_ref()
 }
 
 /// Tries one, and writes down what came of it.

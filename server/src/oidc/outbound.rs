@@ -31,9 +31,11 @@ pub enum NotSent {
 }
 
 impl Outbound {
-    /// A client as the configuration wants it; `None` if its authorities cannot be read.
-    #[must_use]
-    pub fn new(config: &Config) -> Option<Self> {
+    /// A client as the configuration wants it.
+    ///
+    /// # Errors
+    /// A sentence: its authorities cannot be read, or the system has none.
+    pub fn new(config: &Config) -> Result<Self, String> {
         let test = config.server.test_environment;
         let mut builder = reqwest::Client::builder()
             .redirect(Policy::none())
@@ -43,10 +45,13 @@ impl Outbound {
             .user_agent("godkend");
         let authorities = &config.oidc.notification_authorities;
         if !authorities.as_os_str().is_empty() {
-            let pem = std::fs::read(config.beside_file(authorities)).ok()?;
-            builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem).ok()?);
+            let file = config.beside_file(authorities);
+            let unreadable = |error: &dyn core::fmt::Display| format!("{}: {error}", file.display());
+            let pem = std::fs::read(&file).map_err(|error| unreadable(&error))?;
+            let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(&error))?;
+            builder = builder.tls_certs_merge(found);
         }
-        Some(Self { http: builder.build().ok()?, test })
+        Ok(Self { http: builder.build().map_err(|error| error.to_string())?, test })
     }
 
     /// Posts to an address.
