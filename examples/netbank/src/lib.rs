@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod asked;
 mod pages;
 pub mod provider;
-mod session;
+pub mod session;
+pub mod shell;
 
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use provider::{Asked, Payment, Provider, ProviderError};
+use provider::{Asked, Level, Payment, Provider, ProviderError};
 use session::{Receipt, Sessions};
 
 /// What the bank is told at its start.
@@ -43,7 +45,7 @@ impl Bank {
     /// # Errors
     /// [`ProviderError::Settings`].
     pub fn new(settings: Settings) -> Result<Arc<Self>, ProviderError> {
-        Ok(Arc::new(Self { provider: Provider::new(settings)?, sessions: Sessions::default() }))
+        Ok(Arc::new(Self { provider: Provider::new(settings)?, sessions: Sessions::new("netbank") }))
     }
 
     /// The bank's pages.
@@ -54,6 +56,7 @@ impl Bank {
             .route("/pay", post(pay))
             .route("/logout", post(logout))
             .route("/callback", get(callback))
+            .route(shell::STYLE_PATH, get(shell::style))
             .with_state(self)
     }
 
@@ -71,7 +74,7 @@ async fn home(State(bank): State<Arc<Bank>>, headers: HeaderMap) -> Response {
 }
 
 async fn login(State(bank): State<Arc<Bank>>, headers: HeaderMap) -> Response {
-    send(&bank, &headers, Asked::Login).await
+    send(&bank, &headers, Asked::Login { level: Level::Substantial, text: "Log på Netbanken", sub: None }).await
 }
 
 async fn pay(State(bank): State<Arc<Bank>>, headers: HeaderMap, Form(payment): Form<Payment>) -> Response {
@@ -118,7 +121,7 @@ async fn callback(State(bank): State<Arc<Bank>>, RawQuery(query): RawQuery, head
     // A request is answered once: whatever comes of it, it is no longer pending.
     let Some(pending) = bank.sessions.take_pending(&headers) else { return pages::failed(&ProviderError::Unasked) };
     match bank.provider.finish(pending, callback).await {
-        Ok((Asked::Login, person)) => {
+        Ok((Asked::Login { .. }, person)) => {
             bank.sessions.end(&headers);
             let cookie = bank.sessions.begin(person);
             with_cookie(Redirect::to("/").into_response(), cookie)
@@ -133,7 +136,9 @@ async fn callback(State(bank): State<Arc<Bank>>, RawQuery(query): RawQuery, head
 }
 
 impl Callback {
-    fn read(query: &str) -> Self {
+    /// Reads the query of the way back.
+    #[must_use]
+    pub fn read(query: &str) -> Self {
         let mut found = Self { code: None, state: None, iss: None, error: None, error_description: None };
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let field = match name.as_ref() {
@@ -150,7 +155,9 @@ impl Callback {
     }
 }
 
-fn with_cookie(mut response: Response, cookie: String) -> Response {
+/// Sends a cookie with an answer.
+#[must_use]
+pub fn with_cookie(mut response: Response, cookie: String) -> Response {
     if let Ok(value) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }

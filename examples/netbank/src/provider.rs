@@ -1,4 +1,4 @@
-//! The bank's side of OpenID Connect.
+//! A relying party's side of OpenID Connect: the bank's, and that of the other demo site.
 
 use core::pin::Pin;
 
@@ -22,12 +22,8 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use url::Url;
 
+pub use crate::asked::{Asked, Level, Payment};
 use crate::{Callback, Settings};
-
-/// The level of a login.
-const SUBSTANTIAL: &str = "https://data.gov.dk/concept/core/nsis/Substantial";
-/// The level of a payment.
-const HIGH: &str = "https://data.gov.dk/concept/core/nsis/High";
 
 /// Why somebody is not signed in, or a payment not approved. The texts are for the bank's customer.
 #[derive(Debug, thiserror::Error)]
@@ -61,58 +57,14 @@ pub enum ProviderError {
 }
 
 impl ProviderError {
-    pub(crate) const fn status(&self) -> StatusCode {
+    /// The status of the page that says so.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
         match self {
             Self::Settings(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unreachable(_) | Self::Unusable(_) | Self::Refused { .. } => StatusCode::BAD_GATEWAY,
             Self::Declined(_) | Self::Unasked | Self::Mismatch(_) => StatusCode::FORBIDDEN,
         }
-    }
-}
-
-/// What the bank asked for.
-#[derive(Clone, Debug)]
-pub enum Asked {
-    /// To sign somebody in.
-    Login,
-    /// To have this payment approved, by the person who is signed in.
-    Payment {
-        /// The payment.
-        payment: Payment,
-        /// The person.
-        sub: String,
-    },
-}
-
-/// A payment, as the form and the request have it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Payment {
-    /// `1250.00`
-    pub amount: String,
-    /// ISO 4217.
-    pub currency: String,
-    /// The payee's name.
-    pub payee: String,
-    /// The payee's account.
-    pub account: String,
-}
-
-impl Payment {
-    /// The amount as the identity server reads it: `1.250,5` and `1250` become `1250.50` and `1250.00`.
-    #[must_use]
-    pub fn normalised(mut self) -> Self {
-        let amount = self.amount.trim();
-        let amount = if amount.contains(',') { amount.replace('.', "").replace(',', ".") } else { amount.to_owned() };
-        let (whole, cents) = amount.split_once('.').unwrap_or((&amount, ""));
-        self.amount = format!("{whole}.{cents:0<2}");
-        self
-    }
-
-    fn details(&self) -> Value {
-        json!([{
-            "type": "godkend_payment", "amount": self.amount, "currency": self.currency, "payee": self.payee,
-            "account": self.account,
-        }])
     }
 }
 
@@ -131,8 +83,8 @@ pub struct Person {
     pub sub: String,
     /// The name.
     pub name: String,
-    /// The level, an NSIS URI.
-    pub level: String,
+    /// The level that was reached.
+    pub level: Level,
     /// How browser and phone were bound.
     pub binding: String,
     /// The approval's name at the identity server.
@@ -249,15 +201,15 @@ impl Provider {
     pub async fn begin(&self, asked: Asked) -> Result<(String, Pending), ProviderError> {
         let known = self.known().await?;
         let (level, text) = match &asked {
-            Asked::Login => (SUBSTANTIAL, "Log på Netbanken"),
-            Asked::Payment { .. } => (HIGH, "Betaling fra din lønkonto"),
+            Asked::Login { level, text, .. } => (*level, *text),
+            Asked::Payment { .. } => (Level::High, "Betaling fra din lønkonto"),
         };
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let idp_params = json!({ "reference_text": STANDARD.encode(text) }).to_string();
         let mut request = known
             .client
             .authorize_url(CoreAuthenticationFlow::AuthorizationCode, CsrfToken::new_random, Nonce::new_random)
-            .add_auth_context_value(AuthenticationContextClass::new(level.to_owned()))
+            .add_auth_context_value(AuthenticationContextClass::new(level.uri().to_owned()))
             .set_pkce_challenge(challenge)
             .add_extra_param("idp_params", idp_params);
         if let Asked::Payment { payment, .. } = &asked {
@@ -318,7 +270,8 @@ impl Provider {
                 return Err(ProviderError::Mismatch("the access token is another"));
             }
         }
-        let level = claims.auth_context_ref().map(|level| level.to_string()).unwrap_or_default();
+        let level = claims.auth_context_ref().and_then(|level| Level::of(level));
+        let level = level.ok_or(ProviderError::Mismatch("the token names no level"))?;
         let extra = claims.additional_claims();
         let person = Person {
             sub: claims.subject().to_string(),
@@ -415,15 +368,16 @@ fn unreachable(error: &reqwest::Error) -> ProviderError {
     ProviderError::Unreachable(cause.to_string())
 }
 
-/// Whether the verified token is about what was asked for: level, and for a payment the person, amount and payee.
+/// Whether the verified token is about what was asked for: level, for a step up and a payment the person, for a payment
+/// amount and payee.
 fn fits(asked: &Asked, person: &Person, approved: Option<&Value>) -> Result<(), ProviderError> {
     match asked {
-        Asked::Login if person.level == SUBSTANTIAL || person.level == HIGH => Ok(()),
-        Asked::Payment { .. } if person.level != HIGH => Err(ProviderError::Mismatch("the level is too low")),
-        Asked::Login => Err(ProviderError::Mismatch("the level is too low")),
-        Asked::Payment { sub, .. } if *sub != person.sub => {
+        Asked::Login { level, .. } if person.level < *level => Err(ProviderError::Mismatch("the level is too low")),
+        Asked::Payment { .. } if person.level < Level::High => Err(ProviderError::Mismatch("the level is too low")),
+        Asked::Login { sub: Some(sub), .. } | Asked::Payment { sub, .. } if *sub != person.sub => {
             Err(ProviderError::Mismatch("another person approved than the one who is signed in"))
         }
+        Asked::Login { .. } => Ok(()),
         Asked::Payment { payment, .. } if approved != Some(&payment.details()) => {
             Err(ProviderError::Mismatch("another payment was approved"))
         }
@@ -444,26 +398,13 @@ mod tests {
         }
     }
 
-    fn person(level: &str) -> Person {
+    fn person(level: Level) -> Person {
         Person {
             sub: "me".to_owned(),
             name: "A".to_owned(),
-            level: level.to_owned(),
+            level,
             binding: "scanned_qr".to_owned(),
             transaction: "t".to_owned(),
-        }
-    }
-
-    #[test]
-    fn amounts_are_written_as_the_server_reads_them() {
-        for (typed, read) in [
-            ("1.250,50", "1250.50"),
-            ("1250,5", "1250.50"),
-            ("1250", "1250.00"),
-            ("1250.05", "1250.05"),
-            (" 7 ", "7.00"),
-        ] {
-            assert_eq!(payment(typed).normalised().amount, read);
         }
     }
 
@@ -471,19 +412,24 @@ mod tests {
     fn only_the_payment_that_was_asked_for_is_paid() {
         let asked = Asked::Payment { payment: payment("5.00"), sub: "me".to_owned() };
         let good = payment("5.00").details();
-        assert!(fits(&asked, &person(HIGH), Some(&good)).is_ok());
-        assert!(fits(&asked, &person(SUBSTANTIAL), Some(&good)).is_err());
-        assert!(fits(&asked, &person(HIGH), None).is_err());
-        assert!(fits(&asked, &person(HIGH), Some(&payment("50.00").details())).is_err());
-        let other = Person { sub: "you".to_owned(), ..person(HIGH) };
+        assert!(fits(&asked, &person(Level::High), Some(&good)).is_ok());
+        assert!(fits(&asked, &person(Level::Substantial), Some(&good)).is_err());
+        assert!(fits(&asked, &person(Level::High), None).is_err());
+        assert!(fits(&asked, &person(Level::High), Some(&payment("50.00").details())).is_err());
+        let other = Person { sub: "you".to_owned(), ..person(Level::High) };
         assert!(fits(&asked, &other, Some(&good)).is_err());
     }
 
     #[test]
-    fn a_login_needs_its_level() {
-        assert!(fits(&Asked::Login, &person(HIGH), None).is_ok());
-        assert!(fits(&Asked::Login, &person(SUBSTANTIAL), None).is_ok());
-        assert!(fits(&Asked::Login, &person("https://data.gov.dk/concept/core/nsis/Low"), None).is_err());
-        assert!(fits(&Asked::Login, &person(""), None).is_err());
+    fn a_login_needs_its_level_and_a_step_up_its_person() {
+        let login = |level, sub: Option<&str>| Asked::Login { level, text: "x", sub: sub.map(str::to_owned) };
+        assert!(fits(&login(Level::Substantial, None), &person(Level::High), None).is_ok());
+        assert!(fits(&login(Level::Substantial, None), &person(Level::Substantial), None).is_ok());
+        assert!(fits(&login(Level::Substantial, None), &person(Level::Low), None).is_err());
+        assert!(fits(&login(Level::Low, None), &person(Level::Low), None).is_ok());
+        assert!(fits(&login(Level::Low, Some("me")), &person(Level::Low), None).is_ok());
+        assert!(fits(&login(Level::Low, Some("you")), &person(Level::Low), None).is_err());
+        assert_eq!(Level::of(Level::High.uri()), Some(Level::High));
+        assert_eq!(Level::of(""), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The bank's sessions, in memory, named by a cookie.
+//! A demo site's sessions, in memory, named by a cookie.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,28 +8,27 @@ use openidconnect::CsrfToken;
 
 use crate::provider::{Payment, Pending, Person};
 
-const COOKIE: &str = "netbank";
 /// Sessions remembered at once; an example needs no more.
 const MOST: usize = 10_000;
 
 /// One browser.
 #[derive(Default)]
-pub(crate) struct Session {
+pub struct Session {
     /// What was asked for and is not answered yet.
-    pub(crate) pending: Option<Pending>,
+    pub pending: Option<Pending>,
     /// Who is signed in.
-    pub(crate) person: Option<Person>,
+    pub person: Option<Person>,
     /// What was paid.
-    pub(crate) receipts: Vec<Receipt>,
+    pub receipts: Vec<Receipt>,
 }
 
 /// An approved payment.
-#[derive(Clone)]
-pub(crate) struct Receipt {
+#[derive(Clone, Debug)]
+pub struct Receipt {
     /// What was approved.
-    pub(crate) payment: Payment,
+    pub payment: Payment,
     /// The approval's name at the identity server, for evidence.
-    pub(crate) transaction: String,
+    pub transaction: String,
 }
 
 /// What the signed-in page shows.
@@ -45,63 +44,74 @@ impl Session {
     }
 }
 
-/// All sessions.
-#[derive(Default)]
-pub(crate) struct Sessions(Mutex<HashMap<String, Session>>);
+/// All sessions of a site.
+pub struct Sessions {
+    cookie: &'static str,
+    all: Mutex<HashMap<String, Session>>,
+}
 
 impl Sessions {
-    pub(crate) fn read<T>(&self, headers: &HeaderMap, read: impl FnOnce(&Session) -> T) -> Option<T> {
-        let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.get(name(headers)?).map(read)
+    /// No sessions yet. Cookies do not tell ports apart, so each site's has a name of its own.
+    #[must_use]
+    pub fn new(cookie: &'static str) -> Self {
+        Self { cookie, all: Mutex::default() }
+    }
+
+    /// Reads the browser's session, if it has one.
+    pub fn read<T>(&self, headers: &HeaderMap, read: impl FnOnce(&Session) -> T) -> Option<T> {
+        let sessions = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.get(self.name(headers)?).map(read)
     }
 
     /// Changes the browser's session, or a new one; returns the cookie.
-    pub(crate) fn change(&self, headers: &HeaderMap, change: impl FnOnce(&mut Session)) -> String {
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = name(headers).filter(|name| sessions.contains_key(*name)).map(str::to_owned);
+    pub fn change(&self, headers: &HeaderMap, change: impl FnOnce(&mut Session)) -> String {
+        let mut sessions = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.name(headers).filter(|name| sessions.contains_key(*name)).map(str::to_owned);
         let name = known.unwrap_or_else(fresh);
         if sessions.len() >= MOST {
             sessions.retain(|_, session| session.person.is_some());
         }
         change(sessions.entry(name.clone()).or_default());
-        cookie(&name)
+        self.set(&name)
     }
 
     /// A new session for a person who has just signed in: the name from before is not carried over.
-    pub(crate) fn begin(&self, person: Person) -> String {
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn begin(&self, person: Person) -> String {
+        let mut sessions = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let name = fresh();
         sessions.insert(name.clone(), Session { person: Some(person), ..Session::default() });
-        cookie(&name)
+        self.set(&name)
     }
 
-    pub(crate) fn take_pending(&self, headers: &HeaderMap) -> Option<Pending> {
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.get_mut(name(headers)?)?.pending.take()
+    /// Takes the request that the browser was sent away with.
+    pub fn take_pending(&self, headers: &HeaderMap) -> Option<Pending> {
+        let mut sessions = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.get_mut(self.name(headers)?)?.pending.take()
     }
 
-    pub(crate) fn end(&self, headers: &HeaderMap) {
-        if let Some(name) = name(headers) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    fn set(&self, name: &str) -> String {
+        format!("{}={name}; Path=/; HttpOnly; SameSite=Lax", self.cookie)
+    }
+
+    fn name<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        headers
+            .get_all(header::COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(key, _)| *key == self.cookie)
+            .map(|(_, value)| value)
+    }
+
+    /// Forgets the browser.
+    pub fn end(&self, headers: &HeaderMap) {
+        if let Some(name) = self.name(headers) {
+            self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         }
     }
 }
 
 fn fresh() -> String {
     CsrfToken::new_random_len(32).into_secret()
-}
-
-fn cookie(name: &str) -> String {
-    format!("{COOKIE}={name}; Path=/; HttpOnly; SameSite=Lax")
-}
-
-fn name(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(key, _)| *key == COOKIE)
-        .map(|(_, value)| value)
 }

@@ -15,7 +15,7 @@ use std::path::Path;
 use godkend_netbank::{Bank, Settings};
 use godkend_protocol::bytes::random;
 use godkend_protocol::types::{Level, Suite};
-use godkend_server::config::{Config, Cpr, Level as ConfigLevel, RelyingParty};
+use godkend_server::config::{Config, Level as ConfigLevel, RelyingParty};
 use godkend_server::docs::Changes;
 use godkend_server::keys::{InitOptions, init};
 use godkend_server::ops::tls::system_random;
