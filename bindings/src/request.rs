@@ -268,6 +268,7 @@ pub(crate) fn seconds_between(now_ms: u64, end_ms: u64) -> u32 {
 
 /// What a scan or a link opened.
 #[derive(Clone, PartialEq, Eq, Debug, uniffi::Enum)]
+#[allow(clippy::large_enum_variant, reason = "made once and copied across the binding at once")]
 pub enum Scanned {
     /// A request to show and answer.
     Request {

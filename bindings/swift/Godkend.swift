@@ -1894,7 +1894,8 @@ open class Phone: PhoneProtocol, @unchecked Sendable {
 
 
     /**
-     * Opens a phone from its store, or a new one. Sends nothing: `watch` or `settle` next.
+     * Opens a phone from its store, or a new one. Sends nothing: `watch` or `settle` next. Keep one for the whole app:
+     * two over one state answer out of turn, which the server takes for a clone.
      */
 public static func `open`(config: PhoneConfig, keys: HardwareKeys, store: StateStore)async throws  -> Phone  {
     return
@@ -8117,7 +8118,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_godkend_ffi_checksum_constructor_desktop_new() != 40490) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_godkend_ffi_checksum_constructor_phone_open() != 34720) {
+    if (uniffi_godkend_ffi_checksum_constructor_phone_open() != 42465) {
         return InitializationResult.apiChecksumMismatch
     }
 

@@ -643,7 +643,7 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_method_phone_watch() != 40034:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    if lib.uniffi_godkend_ffi_checksum_constructor_phone_open() != 34720:
+    if lib.uniffi_godkend_ffi_checksum_constructor_phone_open() != 42465:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_method_statestore_load() != 30274:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -1738,7 +1738,7 @@ _UNIFFI_FOREIGN_FUTURE_HANDLE_MAP = _UniffiHandleMap()
 @_UNIFFI_FOREIGN_FUTURE_DROPPED_CALLBACK
 def _uniffi_future_dropped_callback(handle):
     (eventloop, task) = _UNIFFI_FOREIGN_FUTURE_HANDLE_MAP.remove(handle)
-    eventloop.call_soon(_uniffi_cancel_task, task)
+    eventloop.call_soon_threadsafe(_uniffi_cancel_task, task)
 
 def _uniffi_cancel_task(task):
     if not task.done():
@@ -8252,7 +8252,8 @@ class Phone(PhoneProtocol):
     @classmethod
     async def open(cls, config: PhoneConfig,keys: HardwareKeys,store: StateStore) -> Phone:
         """
-        Opens a phone from its store, or a new one. Sends nothing: `watch` or `settle` next.
+        Opens a phone from its store, or a new one. Sends nothing: `watch` or `settle` next. Keep one for the whole app:
+        two over one state answer out of turn, which the server takes for a clone.
 """
 
         _UniffiFfiConverterTypePhoneConfig.check_lower(config)

@@ -318,9 +318,9 @@ class Misuse(unittest.IsolatedAsyncioTestCase):
             with self.assertRaises(PhoneError.Storage) as caught:
                 await soon(one.approve_with_pin(request, PIN))
             self.assertTrue(caught.exception.text(Language.DANISH))
+            await soon(one.shut_down())
             with self.assertRaises(PhoneError.Storage):
                 await soon(godkend.Phone.open(config(self.world), keys, shelf))
-            await soon(one.shut_down())
             shelf.broken = False
             again = await soon(godkend.Phone.open(config(self.world), keys, shelf))
             await soon(again.settle())

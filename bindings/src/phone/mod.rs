@@ -46,7 +46,8 @@ pub struct Phone {
 
 #[uniffi::export]
 impl Phone {
-    /// Opens a phone from its store, or a new one. Sends nothing: `watch` or `settle` next.
+    /// Opens a phone from its store, or a new one. Sends nothing: `watch` or `settle` next. Keep one for the whole app:
+    /// two over one state answer out of turn, which the server takes for a clone.
     #[uniffi::constructor]
     pub async fn open(
         config: PhoneConfig,

@@ -19,10 +19,14 @@ pub fn signature_to_der(signature: &Signature) -> Option<Vec<u8>> {
     Some(signature.to_der().as_bytes().to_vec())
 }
 
-/// Hashes a message to a point of P-256 (RFC 9380, `P256_XMD:SHA-256_SSWU_RO_`). `tag` separates domains and is not
-/// empty. For hardware that agrees but has no keyed hash: agreeing with this point is one.
+/// Hashes a message to a point of P-256 (RFC 9380, `P256_XMD:SHA-256_SSWU_RO_`). `tag` separates domains; `None`
+/// without one. For hardware that agrees but has no keyed hash: agreeing with this point is one.
 #[must_use]
 pub fn hash_to_curve(message: &[u8], tag: &[u8]) -> Option<PublicKey> {
+    // RFC 9380, section 3.1: tags have at least one byte.
+    if tag.is_empty() {
+        return None;
+    }
     let point = p256_013::NistP256::hash_from_bytes::<ExpandMsgXmd<sha2_010::Sha256>>(&[message], &[tag]).ok()?;
     PublicKey::from_slice(point.to_affine().to_encoded_point(false).as_bytes())
 }

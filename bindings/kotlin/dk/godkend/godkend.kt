@@ -1395,7 +1395,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_godkend_ffi_checksum_constructor_desktop_new() and 0xFFFF) != 40490) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_godkend_ffi_checksum_constructor_phone_open() and 0xFFFF) != 34720) {
+    if ((lib.uniffi_godkend_ffi_checksum_constructor_phone_open() and 0xFFFF) != 42465) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
 }
@@ -4640,7 +4640,8 @@ open class Phone: Disposable, AutoCloseable, PhoneInterface
     companion object {
 
     /**
-     * Opens a phone from its store, or a new one. Sends nothing: `watch` or `settle` next.
+     * Opens a phone from its store, or a new one. Sends nothing: `watch` or `settle` next. Keep one for the whole app:
+     * two over one state answer out of turn, which the server takes for a clone.
      */
     @Throws(PhoneException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
