@@ -12,6 +12,7 @@ final class AccessibilityTests: XCTestCase {
     private func screens(_ app: AppModel) async throws -> [any ScreenModel] {
         let phone = try XCTUnwrap(app.phone as? DemoPhone)
         let requests = DemoPhone.Scene.allCases.compactMap { phone.play($0) }
+        let overview = try await phone.overview(person: 1)
         let stages: [EnrolmentStage] = [.choosePin, .finish, .waiting(until: 1_800_000_000), .active, .void]
         var all: [any ScreenModel] = [
             OpeningScreen(app), WelcomeScreen(app), ActivateScreen(app), CodeScreen(app), HomeScreen(app),
@@ -22,7 +23,7 @@ final class AccessibilityTests: XCTestCase {
             OfferNotifications(app, person: 1), ForgottenPinScreen(app), NoBiometricsScreen(app),
             DoneScreen(app, .pinChanged), ConfirmScreen.block(app, 1), DemoIntroduction(app), DemoScreen(app),
             RefuseScreen(app) { _ in }, NewPin.first(app) { _, _ in },
-            DevicesScreen(app, try await phone.overview(person: 1)),
+            DevicesScreen(app, overview), ThisPhoneScreen(app, try XCTUnwrap(overview.phones.first)),
             ResultScreen(app, .approved(by: "Testbanken", returnURL: "https://example.dk")),
             ResultScreen(app, .refused), ResultScreen(app, .reported),
         ]

@@ -90,8 +90,34 @@ final class OwnAffairsTests: XCTestCase {
         XCTAssertTrue(new.sees(.activeLaterTitle), new.description)
         try await new.press(.goHome)
         XCTAssertTrue(new.sees(.activeLaterTitle), new.description)
+        // It is told at once, and refuses.
+        try await old.press(.done)
+        try await old.waits(for: .homeWaiting)
+        try await old.press(.homeOpen)
+        XCTAssertTrue(old.sees(.requestNewDevice), old.description)
+        try await old.press(.requestRefuse)
+        try await old.press(.refuseFraud)
+        XCTAssertTrue(old.sees(.reportedTitle), old.description)
+        new.app.foreground()
+        try await new.waits(until: { new.sees(.errorActivateAgain) || new.sees(.stageVoid) }, what: "void")
         await old.app.stop()
         await new.app.stop()
+    }
+
+    func testThisPhoneIsRemovedAndTakenOff() async throws {
+        let world = try await World()
+        let anna = try Citizen(world)
+        try await anna.activates(world, as: "anna.a")
+        try await anna.press(.homeSettings)
+        try await anna.press(.settingsThisPhone)
+        XCTAssertTrue(anna.sees("iPhone 17"), anna.description)
+        try await anna.press(.removeYes)
+        try await anna.press(.removeYes)
+        try await anna.typePin(Citizen.pin)
+        XCTAssertTrue(anna.sees(.errorRemovedTitle), anna.description)
+        try await anna.press(.errorActivateAgain)
+        XCTAssertTrue(anna.sees(.activateTitle), anna.description)
+        await anna.app.stop()
     }
 
     func testTwoPeopleShareAPhoneWithoutBiometrics() async throws {
@@ -110,16 +136,20 @@ final class OwnAffairsTests: XCTestCase {
         try await anna.scan(activation.text)
         try await anna.finishes(world, activation, pin: "602217")
         XCTAssertTrue(anna.sees("Bo Berg"), anna.description)
+        // A request for the other one shows a name, and nothing of what for.
+        let (bank, number) = try await world.login("anna.a")
+        try await anna.waits(until: { anna.sees("Anna Andersen") }, what: "Anna Andersen")
+        XCTAssertFalse(anna.sees("Testbanken"), anna.description)
         try await anna.press(.homeSettings)
         XCTAssertTrue(anna.sees(.errorSharedText), anna.description)
         try await anna.press(.settingsPeople)
         try await anna.press(label: "Anna Andersen")
         XCTAssertTrue(anna.sees(anna.app.text(.homeHello, "Anna Andersen")), anna.description)
         // Her finger no longer tells who she is.
-        let (_, number) = try await world.login("anna.a")
         try await anna.types(number: number)
         try await anna.press(.requestApproveButton)
         XCTAssertTrue(anna.sees(.pinEnterTitle), anna.description)
+        withExtendedLifetime(bank) {}
         await anna.app.stop()
     }
 

@@ -92,6 +92,49 @@ final class DevicesScreen: ScreenModel {
     }
 }
 
+/// This phone as the server knows it, and the way to take it out of use.
+@MainActor
+final class ThisPhoneScreen: ScreenModel {
+    let name = "this-phone"
+    let title = TextKey.settingsThisPhone
+    private unowned let app: AppModel
+    private let phone: KnownPhone
+
+    init(_ app: AppModel, _ phone: KnownPhone) {
+        self.app = app
+        self.phone = phone
+    }
+
+    /// Asks the server, then shows.
+    static func open(_ app: AppModel) {
+        app.run {
+            let overview = try await app.open().overview(person: app.chosen().id)
+            guard let phone = overview.phones.first(where: \.thisPhone) else { throw PhoneError.Removed }
+            app.push(ThisPhoneScreen(app, phone))
+        }
+    }
+
+    func build(_ page: inout PageBuilder) {
+        let formats = Formats(language: page.language)
+        page.row(id: "model", phone.model, phone.platform)
+        page.add("since", .text, page.text(.devicesSince, formats.moment(phone.enrolledAt)))
+        if let used = phone.lastUsedAt { page.add("used", .text, page.text(.devicesUsed, formats.moment(used))) }
+        page.row(.supportKeys, page.text(app.around.support.protection.text))
+        page.row(.settingsBiometrics, page.text(phone.biometrics ? .settingsOn : .settingsOff))
+        page.button(.removeYes, .danger) { [self] in
+            app.push(ConfirmScreen(app, .removeTitle, { [phone] in $0.text(.removeText, phone.model) }, yes: .removeYes) {
+                [self] confirm in
+                app.leave(confirm)
+                WithPin.ask(app, what: .removeYes) { [self] calls, person, pin in
+                    try await calls.removePhone(phone: phone.id, pin: pin, person: person.id)
+                    app.home()
+                    return nil
+                }
+            })
+        }
+    }
+}
+
 /// Move to a new phone: approve, show the code, type the digits.
 @MainActor
 final class MoveScreen: ScreenModel {

@@ -8,7 +8,14 @@ final class HomeScreen: ScreenModel {
     let title = TextKey.appName
     private unowned let app: AppModel
 
+    private var seconds = 0
+
     init(_ app: AppModel) { self.app = app }
+
+    func tick() {
+        seconds += 1
+        if seconds % 30 == 0 { app.askWhetherActive() }
+    }
 
     func build(_ page: inout PageBuilder) {
         guard let state = app.state, let person = app.current else { return }
@@ -34,6 +41,13 @@ final class HomeScreen: ScreenModel {
         } else {
             page.add(TextKey.homeReady.rawValue, .strong, page.text(.homeReady))
             page.read(.homeNothing)
+        }
+        // Somebody else on this phone is asked: their name, and nothing of what for.
+        for other in app.people where other.id != person.id && state.waiting.contains(where: { $0.person == other.id }) {
+            page.row(id: "waiting \(other.id)", other.name, page.text(.homeWaiting)) { [self] in
+                app.person = other.id
+                app.home()
+            }
         }
         page.button(.homeScan, hint: .homeScanText) { [self] in app.push(ScanScreen(app)) }
         page.button(.homeNumber, .secondary, hint: .homeNumberText) { [self] in app.push(NumberScreen(app)) }
@@ -93,8 +107,6 @@ final class HomeScreen: ScreenModel {
         }
         page.button(.errorActivateAgain) { [self] in app.activateAgain(after: failure) }
     }
-
-    func tick() {}
 }
 
 /// The camera: a login page's QR code, an activation, a request without a network.

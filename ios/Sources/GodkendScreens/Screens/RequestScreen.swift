@@ -49,8 +49,15 @@ final class RequestScreen: ScreenModel {
                 app.refresh()
             }
         }
-        page.slide(.requestSwipe) { [self] in approve() }
-        page.button(.requestApproveButton) { [self] in approve() }
+        // A notice can be stopped; there is nothing in it to approve.
+        if request.pinAllowed || usesBiometrics {
+            page.slide(.requestSwipe) { [self] in approve() }
+            page.button(.requestApproveButton, hint: usesBiometrics ? .approveBiometric : .approvePin) { [self] in
+                approve()
+            }
+        } else {
+            page.button(.close) { [self] in app.home() }
+        }
         if usesBiometrics && request.pinAllowed {
             page.button(.approvePin, .quiet) { [self] in approveWithPin() }
         }

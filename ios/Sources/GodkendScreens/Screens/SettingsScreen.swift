@@ -19,6 +19,7 @@ final class SettingsScreen: ScreenModel {
             page.row(.settingsBlockCode) { [self] in app.push(BlockCodeScreen(app, person: person.id)) }
             page.row(.settingsBlock) { [self] in app.push(ConfirmScreen.block(app, person.id)) }
             page.heading(.settingsPhone)
+            page.row(.settingsThisPhone) { [self] in ThisPhoneScreen.open(app) }
             page.row(.settingsDevices) { [self] in DevicesScreen.open(app) }
             page.row(.settingsMove) { [self] in app.push(MoveScreen(app)) }
         }
@@ -47,6 +48,7 @@ final class SettingsScreen: ScreenModel {
             page.read(.errorNoBiometricsText)
         } else if person.biometrics && !person.offlineCodes {
             page.read(.errorNoAgreementTitle)
+            page.read(.errorNoAgreementText)
         }
     }
 }

@@ -46,7 +46,7 @@ struct Advice: Equatable {
         case .Cancelled:
             Advice(.errorCancelledTitle, .text(.errorCancelledText), [.close])
         case .NotAuthenticated:
-            Advice(.errorLockedOutTitle, .sentence, [.tryAgain, .usePin, .close])
+            Advice(.errorNotRecognisedTitle, .text(.errorNotRecognisedText), [.tryAgain, .usePin, .close])
         case .LockedOut:
             Advice(.errorLockedOutTitle, .text(.errorLockedOutText), [.usePin, .close])
         case .KeyInvalidated:
@@ -62,7 +62,7 @@ struct Advice: Equatable {
         case .Frozen:
             Advice(.errorFrozenTitle, .text(.errorFrozenText), [.activateAgain, .close])
         case .Removed:
-            Advice(.errorBlockedTitle, .sentence, [.activateAgain, .close])
+            Advice(.errorRemovedTitle, .text(.errorRemovedText), [.activateAgain, .close])
         case .Expired, .NoRequest:
             Advice(.errorExpiredTitle, .text(.errorExpiredText), [.home])
         case .PinWaiting(let seconds):

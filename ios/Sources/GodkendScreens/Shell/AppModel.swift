@@ -85,7 +85,20 @@ extension AppModel {
     public func foreground() {
         guard phone != nil else { return }
         do { try watch() } catch { trouble((error as? PhoneError) ?? .Unexpected) }
+        askWhetherActive()
         refresh()
+    }
+
+    /// A new phone in its hour of waiting: it is in use by now, or another of the person's phones has refused it.
+    /// What watches looks for the requests of those in use only.
+    func askWhetherActive() {
+        guard let phone, let current, case .enrolling(.waiting) = current.standing else { return }
+        Task { [weak self] in
+            // Without a connection the page stays as it is, and asks again.
+            guard let stage = try? await phone.enrolment(person: current.id), let self, !self.isBusy else { return }
+            if case .waiting = stage { return }
+            self.home()
+        }
     }
 
     /// The app left the front. What is typed is forgotten.
