@@ -1,0 +1,322 @@
+package dk.godkend.app
+
+import android.view.WindowManager
+import dk.godkend.app.support.Hand
+import dk.godkend.app.support.OwnServerApplication
+import dk.godkend.app.support.RealServer
+import dk.godkend.app.support.TestApplication
+import dk.godkend.app.support.TestKeystore
+import dk.godkend.screens.Event
+import dk.godkend.screens.Problem
+import dk.godkend.screens.Screen
+import org.junit.After
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
+import org.junit.Assert.assertNotEquals
+import org.junit.Assert.assertTrue
+import org.junit.Test
+import org.junit.runner.RunWith
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.annotation.Config
+import org.robolectric.annotation.GraphicsMode
+import org.robolectric.shadows.ShadowBiometricManager
+import org.robolectric.shadows.ShadowBiometricPrompt
+
+/** What a citizen does, pressed on the real screens, against the real server and the real Rust library. */
+@RunWith(RobolectricTestRunner::class)
+@GraphicsMode(GraphicsMode.Mode.NATIVE)
+@Config(sdk = [34], application = TestApplication::class, qualifiers = "da-rDK-w360dp-h740dp-mdpi")
+class StoryTest {
+    private val server get() = app.server
+    private val app get() = RuntimeEnvironment.getApplication() as TestApplication
+    private val hand by lazy { Hand(app) }
+
+    @After
+    fun leave() {
+        hand.close()
+        (app as? OwnServerApplication)?.server?.close()
+    }
+
+    private fun biometrics(are: Boolean) {
+        val manager = app.getSystemService(android.hardware.biometrics.BiometricManager::class.java)
+        (org.robolectric.shadow.api.Shadow.extract(manager) as ShadowBiometricManager).setCanAuthenticate(are)
+    }
+
+    /** From the first start to the home page, as one does it at the bank's desk. */
+    private fun activate(name: String = "Anna Andersen", userId: String = server.citizen(name), biometrics: Boolean = false): String {
+        biometrics(biometrics)
+        hand.await<Screen.Welcome>()
+        hand.press("Kom i gang")
+        hand.press("Skriv koden")
+        val activation = server.desk("activation", userId, "--code")
+        hand.type(activation.getString("text"))
+        hand.press("Næste")
+        val shown = hand.await<Screen.Digits>()
+        server.desk("confirm-digits", activation.getString("id"), input = shown.digits.text)
+        hand.await<Screen.PinPad>()
+        hand.pin(PIN)
+        hand.pin(PIN)
+        hand.await<Screen.BlockCode>()
+        hand.press("Jeg har skrevet den ned")
+        if (biometrics) {
+            hand.await<Screen.OfferBiometrics>()
+            hand.press("Slå til")
+            hand.pin(PIN)
+            // The new key proves itself: its first use is part of turning it on.
+            finger()
+        }
+        hand.await<Screen.Ready>()
+        hand.press("Til forsiden")
+        hand.await<Screen.Home>()
+        hand.until("the name") { hand.reads("Hej, ${name.substringBefore(' ')}") }
+        return userId
+    }
+
+    /** The finger matches, once the prompt is up; what the prompt said. */
+    private fun finger(): String {
+        hand.until("the prompt") { ShadowBiometricPrompt.getCurrentPrompt() != null }
+        val said = checkNotNull(ShadowBiometricPrompt.getCurrentPrompt()).description.toString()
+        TestKeystore.unlock()
+        ShadowBiometricPrompt.authenticateCurrentSessionSuccessfully()
+        ShadowBiometricPrompt.reset()
+        return said
+    }
+
+    /** Opens the bank's login by the number on the other screen. */
+    private fun open(asked: RealServer.Asked) {
+        hand.press("Skriv tallet")
+        hand.await<Screen.TypeNumber>()
+        hand.type(asked.number)
+        hand.press("Næste")
+        hand.await<Screen.Asked>()
+    }
+
+    @Test
+    fun `from the first start to a login at the bank, with the PIN`() {
+        val userId = activate()
+        server.ask("request-login", "--number", "--user-id", userId, "--text", "Log ind i netbanken").use { asked ->
+            open(asked)
+            assertTrue(hand.reads("Testbanken") && hand.reads("“Log ind i netbanken”") && hand.reads("Udløber om"))
+            assertNotEquals("the request cannot be captured", 0, hand.activity.window.attributes.flags and WindowManager.LayoutParams.FLAG_SECURE)
+            hand.press("Godkend")
+            hand.pin(PIN)
+            assertEquals(Screen.Outcome.APPROVED, hand.await<Screen.Result>().outcome)
+            assertEquals("signed_in", asked.outcome().getString("type"))
+        }
+        assertEquals("nothing secret any more", 0, hand.activity.window.attributes.flags and WindowManager.LayoutParams.FLAG_SECURE)
+        hand.press("Færdig")
+        hand.press("Historik")
+        val events = hand.await<Screen.History>().lines.map { it.event }
+        assertEquals(listOf(Event.APPROVED, Event.ACTIVATED), events)
+    }
+
+    @Test
+    @Config(application = OwnServerApplication::class)
+    fun `a payment shows amount and payee, and is refused`() {
+        val userId = activate()
+        server.ask("request-payment", "--amount", "1250.00", "--payee", "Elselskabet", "--number", "--user-id", userId).use { asked ->
+            open(asked)
+            assertTrue(hand.texts().toString(), hand.reads("1.250,00 DKK") && hand.reads("Elselskabet"))
+            // Back closes nothing: it asks why.
+            hand.back()
+            hand.await<Screen.Refuse>()
+            hand.press("Jeg har ombestemt mig")
+            assertEquals(Screen.Outcome.REFUSED, hand.await<Screen.Result>().outcome)
+            assertEquals("error", asked.outcome().getString("type"))
+        }
+    }
+
+    @Test
+    @Config(application = OwnServerApplication::class)
+    fun `a login that was somebody else is reported, and the bank hears of it`() {
+        val userId = activate()
+        server.ask("request-login", "--number", "--user-id", userId).use { asked ->
+            hand.until("the locked request") { hand.reads("Er du ved at logge ind?") }
+            assertFalse("a locked request says nothing", hand.reads("Testbanken"))
+            hand.press("Det er ikke mig")
+            assertEquals(Screen.Outcome.REPORTED, hand.await<Screen.Result>().outcome)
+            assertEquals("error", asked.outcome().getString("type"))
+        }
+    }
+
+    @Test
+    fun `a weak PIN is refused with the reason, and a differing one is asked again`() {
+        biometrics(false)
+        hand.await<Screen.Welcome>()
+        hand.press("Kom i gang")
+        hand.press("Skriv koden")
+        val activation = server.desk("activation", server.citizen(), "--code")
+        hand.type("not a code")
+        hand.press("Næste")
+        hand.until("what is wrong with it") { hand.reads("Se efter, om det er den rigtige") }
+        hand.type(activation.getString("text"))
+        hand.press("Næste")
+        server.desk("confirm-digits", activation.getString("id"), input = hand.await<Screen.Digits>().digits.text)
+        hand.await<Screen.PinPad>()
+        hand.pin("111111")
+        hand.pin("111111")
+        hand.until("the reason") { hand.reads("Det samme tal hele vejen") }
+        hand.pin("123456")
+        hand.pin("123456")
+        hand.until("the reason") { hand.reads("Tal i rækkefølge") }
+        hand.pin(PIN)
+        hand.until("the second time") { hand.reads("Skriv PIN-koden igen") }
+        hand.pin(OTHER)
+        hand.until("that they differ") { hand.reads("De to PIN-koder er ikke ens") }
+        hand.pin(PIN)
+        hand.pin(PIN)
+        hand.await<Screen.BlockCode>()
+    }
+
+    @Test
+    fun `wrong PINs are counted, then one waits, and the login can be approved no more`() {
+        val userId = activate()
+        server.ask("request-login", "--number", "--user-id", userId).use { asked ->
+            open(asked)
+            hand.press("Godkend")
+            hand.pin(OTHER)
+            hand.until("two tries left") { hand.reads("Forsøg tilbage: 2") }
+            hand.pin(OTHER)
+            hand.until("one try left") { hand.reads("Forsøg tilbage: 1") }
+            hand.pin(OTHER)
+            val trouble = hand.await<Screen.Trouble>().problem
+            assertEquals(Problem.Kind.PIN_WAITING, trouble.kind)
+            assertTrue("${trouble.waitSeconds}", trouble.waitSeconds in 50..60)
+            assertTrue(hand.reads("Du kan prøve igen om"))
+            hand.press("Til forsiden")
+            hand.await<Screen.Home>()
+        }
+    }
+
+    @Test
+    fun `a finger approves, and the prompt says who asks for what`() {
+        val userId = activate(biometrics = true)
+        val biometric = TestKeystore.made.single { it.isUserAuthenticationRequired }
+        assertTrue(biometric.isInvalidatedByBiometricEnrollment && biometric.isUnlockedDeviceRequired)
+        assertEquals(android.security.keystore.KeyProperties.AUTH_BIOMETRIC_STRONG, biometric.userAuthenticationType)
+        server.ask("request-login", "--number", "--user-id", userId).use { asked ->
+            open(asked)
+            hand.press("Godkend")
+            val said = finger()
+            assertTrue(said, "Testbanken" in said)
+            assertEquals(Screen.Outcome.APPROVED, hand.await<Screen.Result>().outcome)
+            assertEquals("signed_in", asked.outcome().getString("type"))
+        }
+    }
+
+    @Test
+    fun `a new finger invalidates the key, the PIN does, and biometrics are turned on again`() {
+        val userId = activate(biometrics = true)
+        TestKeystore.addFinger()
+        server.ask("request-login", "--number", "--user-id", userId).use { asked ->
+            open(asked)
+            hand.press("Godkend")
+            assertEquals(Problem.Kind.KEY_INVALIDATED, hand.await<Screen.Trouble>().problem.kind)
+            hand.press("Brug PIN-kode")
+            hand.pin(PIN)
+            hand.await<Screen.Result>()
+            assertEquals("signed_in", asked.outcome().getString("type"))
+        }
+        hand.press("Færdig")
+        hand.until("the reminder") { hand.reads("Fingeraftryk er ændret") }
+        hand.press("Slå til")
+        hand.pin(PIN)
+        finger()
+        assertEquals(Screen.Outcome.BIOMETRICS_ON, hand.await<Screen.Result>().outcome)
+    }
+
+    @Test
+    fun `a cancelled prompt leaves the request as it was, a locked sensor leads to the PIN`() {
+        val userId = activate(biometrics = true)
+        server.ask("request-login", "--number", "--user-id", userId).use { asked ->
+            open(asked)
+            hand.press("Godkend")
+            hand.until("the prompt") { ShadowBiometricPrompt.getCurrentPrompt() != null }
+            ShadowBiometricPrompt.authenticateCurrentSessionWithError(android.hardware.biometrics.BiometricPrompt.BIOMETRIC_ERROR_USER_CANCELED, "")
+            ShadowBiometricPrompt.reset()
+            hand.until("the request, untouched") { (hand.screen as? Screen.Asked)?.working == false }
+            hand.press("Godkend")
+            hand.until("the prompt") { ShadowBiometricPrompt.getCurrentPrompt() != null }
+            ShadowBiometricPrompt.authenticateCurrentSessionWithError(android.hardware.biometrics.BiometricPrompt.BIOMETRIC_ERROR_LOCKOUT, "")
+            assertEquals(Problem.Kind.LOCKED_OUT, hand.await<Screen.Trouble>().problem.kind)
+            hand.press("Brug PIN-kode")
+            hand.pin(PIN)
+            assertEquals(Screen.Outcome.APPROVED, hand.await<Screen.Result>().outcome)
+            assertEquals("signed_in", asked.outcome().getString("type"))
+        }
+    }
+
+    @Test
+    @Config(application = OwnServerApplication::class)
+    fun `the server is killed in the middle, and the answer gets there when it is back`() {
+        val userId = activate()
+        server.ask("request-login", "--number", "--user-id", userId).use { asked ->
+            open(asked)
+            server.kill()
+            hand.press("Godkend")
+            hand.pin(PIN)
+            assertEquals(Problem.Kind.NO_NETWORK, hand.await<Screen.Trouble>(120).problem.kind)
+            server.start()
+            hand.press("Prøv igen")
+            hand.pin(PIN)
+            assertEquals(Screen.Outcome.APPROVED, hand.await<Screen.Result>().outcome)
+        }
+    }
+
+    @Test
+    fun `keys lost in a restore lead to a new activation`() {
+        val userId = activate()
+        TestKeystore.loseAll()
+        server.ask("request-login", "--number", "--user-id", userId).use {
+            hand.press("Skriv tallet")
+            hand.await<Screen.TypeNumber>()
+            hand.type(it.number)
+            hand.press("Næste")
+            assertEquals(Problem.Kind.KEY_MISSING, hand.await<Screen.Trouble>().problem.kind)
+        }
+        hand.press("Aktivér igen")
+        hand.await<Screen.Activate>()
+    }
+
+    @Test
+    fun `the phone is blocked from its settings, and says so`() {
+        activate()
+        hand.press("Indstillinger")
+        hand.await<Screen.Settings>()
+        hand.press("Spær denne telefon")
+        hand.press("Spær telefonen")
+        assertEquals(Problem.Kind.BLOCKED, hand.await<Screen.Trouble>().problem.kind)
+    }
+
+    @Test
+    fun `the PIN is changed, a wrong old one is said, and the new one approves`() {
+        val userId = activate()
+        hand.press("Indstillinger")
+        hand.press("Skift PIN-kode")
+        hand.pin(OTHER)
+        hand.pin(NEW)
+        hand.pin(NEW)
+        hand.until("what is left") { hand.reads("Forsøg tilbage: 2") }
+        hand.pin(PIN)
+        hand.pin(NEW)
+        hand.pin(NEW)
+        assertEquals(Screen.Outcome.PIN_CHANGED, hand.await<Screen.Result>().outcome)
+        hand.press("Færdig")
+        hand.back()
+        hand.await<Screen.Home>()
+        server.ask("request-login", "--number", "--user-id", userId).use { asked ->
+            open(asked)
+            hand.press("Godkend")
+            hand.pin(NEW)
+            hand.await<Screen.Result>()
+            assertEquals("signed_in", asked.outcome().getString("type"))
+        }
+    }
+
+    private companion object {
+        const val PIN = "271828"
+        const val OTHER = "314159"
+        const val NEW = "141421"
+    }
+}

@@ -1,0 +1,297 @@
+package dk.godkend.screens
+
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.flow.asStateFlow
+
+/**
+ * The app without its pictures: every decision is made here and in the models that this one holds. Main thread only.
+ *
+ * [openPhone] opens the real phone; the demonstration plays its own and touches neither keys nor network.
+ */
+class AppModel(
+    private val openPhone: suspend () -> Phone,
+    private val around: Surroundings,
+    scope: CoroutineScope,
+) {
+    private val session = Session(around, scope)
+    private val demo = MutableStateFlow(false)
+    private var watching: Job? = null
+    private var isForeground = false
+    private var real: Phone? = null
+    private var biometricsLost = false
+
+    val screen: StateFlow<Screen> = session.screen
+
+    /** Whether a demonstration is played, which every screen says. */
+    val isDemo: StateFlow<Boolean> = demo.asStateFlow()
+
+    val pins = PinModel(session)
+    val requests = RequestModel(session, pins, ::goHome)
+    val activation = ActivationModel(session, pins, ::goHome)
+    val settings = SettingsModel(session, pins, ::route)
+
+    /** First thing after a start. [link] opened the app. */
+    fun start(link: String? = null) {
+        session.work(retry = { start(link) }) {
+            val phone = real ?: openPhone().also { real = it }
+            session.phone = phone
+            session.person = around.preferences.person
+            try {
+                phone.resume()
+            } catch (failed: PhoneException) {
+                // What was begun is kept; the home page says that there is no connection.
+                if (failed.failure != PhoneFailure.NoNetwork) throw failed
+            }
+            routeNow()
+            if (link != null) openLink(link)
+        }
+    }
+
+    /** A link that opened the app while it runs. */
+    fun openLink(link: String) {
+        // A request on the screen is answered first.
+        if (demo.value || session.top is Screen.Asked || session.top is Screen.PinPad || session.top is Screen.Refuse) return
+        session.work(retry = { openLink(link) }) { opened(session.phone.openLink(session.person, link)) }
+    }
+
+    private suspend fun opened(opened: Opened) = when (opened) {
+        is Opened.Digits -> activation.digits(opened)
+        is Opened.Asked -> {
+            goHome()
+            requests.show(opened.request)
+        }
+    }
+
+    /** Goes to where the chosen person stands. */
+    private fun route() {
+        session.work(retry = ::route) { routeNow() }
+    }
+
+    private suspend fun routeNow() {
+        val me = session.chosen()
+        session.person = me?.id
+        when (val standing = me?.standing) {
+            null -> session.restart(Screen.Welcome)
+            Standing.Active -> if (me.blockCode == null) goHome() else session.restart(Screen.BlockCode(me.blockCode))
+            is Standing.Enrolling -> resume(me, standing.stage)
+            is Standing.ResettingPin -> resume(me, standing.stage)
+            Standing.Blocked -> stopped(Problem.Kind.BLOCKED)
+            Standing.Frozen -> stopped(Problem.Kind.FROZEN)
+            Standing.Removed -> stopped(Problem.Kind.REMOVED)
+        }
+    }
+
+    private fun resume(me: Person, stage: Stage) {
+        session.restart(if (stage is Stage.Waiting) Screen.ActiveLater(stage.until) else Screen.Opening)
+        activation.resume(me.id)
+    }
+
+    private fun stopped(kind: Problem.Kind) {
+        session.restart(Screen.Welcome)
+        session.trouble(Problem(kind, Problem.Next.ACTIVATE))
+    }
+
+    // First start
+
+    fun getStarted() = session.go(Screen.Activate)
+
+    fun scan() = session.go(Screen.Scan())
+
+    fun typeCode() = session.go(Screen.TypeCode())
+
+    /** The camera saw a text. */
+    fun scanned(text: String) {
+        if (session.top !is Screen.Scan) return
+        session.work(retry = { scan() }) {
+            val person = session.person
+            session.back()
+            opened(session.phone.scan(person, text))
+        }
+    }
+
+    // Home
+
+    private fun goHome() {
+        session.restart(Screen.Home(name = ""))
+        session.launch { refreshHome() }
+        watch()
+    }
+
+    private suspend fun refreshHome(change: (Screen.Home) -> Screen.Home = { it }) {
+        val me = session.chosen() ?: return
+        val several = session.phone.people().size > 1
+        val home = session.top as? Screen.Home ?: return
+        session.replace(
+            change(home).copy(name = me.name, unsettled = me.unsettled, biometricsLost = biometricsLost, severalPeople = several),
+        )
+    }
+
+    private fun watch() {
+        watching?.cancel()
+        val person = session.person
+        if (!isForeground || person == null) return
+        watching = session.launch { session.phone.watch(person).collect(::found) }
+    }
+
+    private suspend fun found(waiting: Waiting) {
+        // Only the home page is interrupted: whoever is in the middle of something finishes it first.
+        if (session.top is Screen.Home) {
+            when {
+                waiting.connection == Connection.UNTRUSTED -> return session.trouble(Problem.of(PhoneFailure.Untrusted), ::goHome)
+                waiting.connection == Connection.CLOCK_WRONG -> return session.trouble(Problem.of(PhoneFailure.ClockWrong), ::goHome)
+                waiting.update == Update.Refused -> return session.trouble(Problem.of(PhoneFailure.UpdateNeeded))
+                session.chosen()?.standing != Standing.Active -> return route()
+            }
+        }
+        refreshHome {
+            val isOffline = waiting.connection == Connection.OFFLINE
+            it.copy(waiting = waiting.requests.firstOrNull(), isOffline = isOffline, update = waiting.update)
+        }
+    }
+
+    /** Opens what waits; a locked one is opened with its number. */
+    fun openWaiting() {
+        val home = session.top as? Screen.Home ?: return
+        val waiting = home.waiting ?: return
+        val person = session.person ?: return
+        if (waiting.locked) typeNumber() else requests.open(person, waiting.id)
+    }
+
+    /** *It is not me*, of a request that is still locked. */
+    fun refuseWaiting() {
+        val waiting = (session.top as? Screen.Home)?.waiting ?: return
+        requests.refuseLocked(session.person ?: return, waiting.id, fraud = true)
+    }
+
+    /** Leaves the camera for the number, or for the code of an activation. */
+    fun typeInstead() {
+        val activating = session.person == null
+        session.back()
+        if (activating) typeCode() else typeNumber()
+    }
+
+    fun typeNumber() = session.go(Screen.TypeNumber(Screen.NumberPurpose.LOGIN))
+
+    /** The number was typed. */
+    fun number(text: String) {
+        val screen = session.top as? Screen.TypeNumber ?: return
+        if (screen.purpose == Screen.NumberPurpose.NEW_PHONE) return settings.moveDigits(text)
+        val person = session.person ?: return
+        session.replace(screen.copy(working = true, problem = null))
+        session.work(retry = { number(text) }) {
+            try {
+                val request = session.phone.typeNumber(person, text)
+                session.back()
+                requests.show(request)
+            } catch (failed: PhoneException) {
+                session.replace(screen.copy(working = false))
+                val problem = Problem.of(failed.failure)
+                if (problem.kind != Problem.Kind.NOT_A_CODE && problem.kind != Problem.Kind.REFUSED) throw failed
+                session.replace(screen.copy(working = false, problem = problem))
+            }
+        }
+    }
+
+    fun home() = goHome()
+
+    // What a trouble offers
+
+    fun tryAgain() = session.tryAgain()
+
+    fun usePin() {
+        if ((session.top as? Screen.Trouble)?.problem?.kind == Problem.Kind.KEY_INVALIDATED) biometricsLost = true
+        session.usePin()
+    }
+
+    /** *Activate again*: who cannot use this phone any more is taken off it. */
+    fun activateAgain() {
+        session.work(retry = ::activateAgain) {
+            val me = session.chosen()
+            if (me != null && me.standing !is Standing.Active) forgetQuietly(me.id)
+            if (me != null && session.lastTrouble == Problem.Kind.KEY_MISSING) forgetQuietly(me.id)
+            session.person = null
+            session.restart(Screen.Welcome)
+            session.go(Screen.Activate)
+        }
+    }
+
+    private suspend fun forgetQuietly(person: Long) {
+        try {
+            session.phone.forget(person)
+        } catch (failed: PhoneException) {
+            // Still in use at the server: the new activation replaces it there.
+            if (failed.failure != PhoneFailure.NotNow) throw failed
+        }
+    }
+
+    fun forgottenPin() = session.go(Screen.ForgottenPin)
+
+    /** The desk has opened for a new PIN. */
+    fun resetPin() {
+        session.person?.let { activation.resetPin(it) }
+    }
+
+    /** Turns biometrics on again after they were invalidated. */
+    fun biometricsAgain() {
+        biometricsLost = false
+        settings.setBiometrics(true)
+    }
+
+    /** False where there is nothing to go back to. */
+    fun back(): Boolean = when (val top = session.top) {
+        is Screen.Asked -> {
+            requests.askWhy()
+            true
+        }
+        is Screen.PinPad -> {
+            pins.wipe()
+            top.working || session.back()
+        }
+        is Screen.Result, is Screen.OfflineCode -> {
+            if (!session.back()) goHome()
+            true
+        }
+        else -> session.back()
+    }
+
+    // Lifecycle
+
+    fun onForeground() {
+        isForeground = true
+        if (session.top is Screen.Home) watch()
+    }
+
+    fun onBackground() {
+        isForeground = false
+        watching?.cancel()
+        pins.wipe()
+    }
+
+    // Demonstration
+
+    /** Starts a demonstration; the real phone is left as it is. */
+    fun startDemo() {
+        watching?.cancel()
+        demo.value = true
+        session.phone = DemoPhone(around)
+        session.person = DemoPhone.PERSON
+        session.restart(Screen.Demo)
+    }
+
+    /** Plays one of the demonstration's stories. */
+    fun play(story: DemoStory) {
+        val phone = session.phone as? DemoPhone ?: return
+        phone.story = story
+        session.person = DemoPhone.PERSON
+        goHome()
+    }
+
+    fun endDemo() {
+        watching?.cancel()
+        demo.value = false
+        start()
+    }
+}
