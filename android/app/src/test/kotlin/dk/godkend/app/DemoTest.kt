@@ -1,7 +1,7 @@
 package dk.godkend.app
 
-import android.app.Application
 import android.os.Looper
+import dk.godkend.app.support.NoPhoneApplication
 import dk.godkend.app.support.QuietSurroundings
 import dk.godkend.platform.WakeUp
 import dk.godkend.screens.AppModel
@@ -27,7 +27,7 @@ import java.time.Duration
 
 /** The models without a picture and without a phone: the demonstration's stories, the support code, a wake-up. */
 @RunWith(RobolectricTestRunner::class)
-@Config(sdk = [34], application = Application::class)
+@Config(sdk = [34], application = NoPhoneApplication::class)
 class DemoTest {
     private val model = AppModel({ error("a demonstration opens no phone") }, QuietSurroundings, CoroutineScope(Dispatchers.Main.immediate))
     private val screen get() = model.screen.value

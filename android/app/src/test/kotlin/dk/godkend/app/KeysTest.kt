@@ -1,7 +1,6 @@
 package dk.godkend.app
 
 import android.app.Activity
-import android.app.Application
 import android.hardware.biometrics.BiometricPrompt
 import android.os.Build
 import android.os.Looper
@@ -11,6 +10,7 @@ import dk.godkend.KeyConditions
 import dk.godkend.KeyException
 import dk.godkend.KeyKind
 import dk.godkend.KeySecurity
+import dk.godkend.app.support.NoPhoneApplication
 import dk.godkend.app.support.TestKeystore
 import dk.godkend.platform.AndroidHardwareKeys
 import dk.godkend.platform.SystemBiometricPrompts
@@ -43,7 +43,7 @@ import java.security.spec.X509EncodedKeySpec
 /** The real Android key store and prompt calls, answered by a provider that keeps what the calls ask for. */
 @OptIn(DelicateCoroutinesApi::class, ExperimentalCoroutinesApi::class)
 @RunWith(RobolectricTestRunner::class)
-@Config(sdk = [34], application = Application::class)
+@Config(sdk = [34], application = NoPhoneApplication::class)
 class KeysTest {
     private lateinit var keys: AndroidHardwareKeys
     private val plain = KeyConditions(KeyKind.SIGN, KeySecurity.TRUSTED_ENVIRONMENT, biometric = false, unlocked = false, CHALLENGE)

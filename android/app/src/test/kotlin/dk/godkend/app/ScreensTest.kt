@@ -1,6 +1,5 @@
 package dk.godkend.app
 
-import android.app.Application
 import android.content.res.Configuration
 import android.graphics.Bitmap
 import android.graphics.Canvas
@@ -12,6 +11,7 @@ import android.widget.EditText
 import android.widget.FrameLayout
 import android.widget.ScrollView
 import android.widget.TextView
+import dk.godkend.app.support.NoPhoneApplication
 import dk.godkend.app.support.Picture
 import dk.godkend.app.support.QuietSurroundings
 import dk.godkend.screens.AppModel
@@ -34,7 +34,7 @@ import java.util.Locale
 /** Every screen, drawn and read: in both languages, light and dark, small and large text. */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
-@Config(sdk = [34], application = Application::class, qualifiers = "w360dp-h740dp-mdpi")
+@Config(sdk = [34], application = NoPhoneApplication::class, qualifiers = "w360dp-h740dp-mdpi")
 class ScreensTest {
     private fun frame(screen: Screen, language: String, dark: Boolean, scale: Float): FrameLayout {
         val configuration = Configuration(RuntimeEnvironment.getApplication().resources.configuration).apply {

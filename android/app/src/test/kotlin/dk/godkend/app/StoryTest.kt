@@ -1,15 +1,13 @@
 package dk.godkend.app
 
 import android.view.WindowManager
-import dk.godkend.app.support.Hand
 import dk.godkend.app.support.OwnServerApplication
-import dk.godkend.app.support.RealServer
+import dk.godkend.app.support.Stories
 import dk.godkend.app.support.TestApplication
 import dk.godkend.app.support.TestKeystore
 import dk.godkend.screens.Event
 import dk.godkend.screens.Problem
 import dk.godkend.screens.Screen
-import org.junit.After
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertNotEquals
@@ -17,81 +15,15 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
-import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
-import org.robolectric.shadows.ShadowBiometricManager
 import org.robolectric.shadows.ShadowBiometricPrompt
 
 /** What a citizen does, pressed on the real screens, against the real server and the real Rust library. */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 @Config(sdk = [34], application = TestApplication::class, qualifiers = "da-rDK-w360dp-h740dp-mdpi")
-class StoryTest {
-    private val server get() = app.server
-    private val app get() = RuntimeEnvironment.getApplication() as TestApplication
-    private val hand by lazy { Hand(app) }
-
-    @After
-    fun leave() {
-        hand.close()
-        (app as? OwnServerApplication)?.server?.close()
-    }
-
-    private fun biometrics(are: Boolean) {
-        val manager = app.getSystemService(android.hardware.biometrics.BiometricManager::class.java)
-        (org.robolectric.shadow.api.Shadow.extract(manager) as ShadowBiometricManager).setCanAuthenticate(are)
-    }
-
-    /** From the first start to the home page, as one does it at the bank's desk. */
-    private fun activate(name: String = "Anna Andersen", userId: String = server.citizen(name), biometrics: Boolean = false): String {
-        biometrics(biometrics)
-        hand.await<Screen.Welcome>()
-        hand.press("Kom i gang")
-        hand.press("Skriv koden")
-        val activation = server.desk("activation", userId, "--code")
-        hand.type(activation.getString("text"))
-        hand.press("Næste")
-        val shown = hand.await<Screen.Digits>()
-        server.desk("confirm-digits", activation.getString("id"), input = shown.digits.text)
-        hand.await<Screen.PinPad>()
-        hand.pin(PIN)
-        hand.pin(PIN)
-        hand.await<Screen.BlockCode>()
-        hand.press("Jeg har skrevet den ned")
-        if (biometrics) {
-            hand.await<Screen.OfferBiometrics>()
-            hand.press("Slå til")
-            hand.pin(PIN)
-            // The new key proves itself: its first use is part of turning it on.
-            finger()
-        }
-        hand.await<Screen.Ready>()
-        hand.press("Til forsiden")
-        hand.await<Screen.Home>()
-        hand.until("the name") { hand.reads("Hej, ${name.substringBefore(' ')}") }
-        return userId
-    }
-
-    /** The finger matches, once the prompt is up; what the prompt said. */
-    private fun finger(): String {
-        hand.until("the prompt") { ShadowBiometricPrompt.getCurrentPrompt() != null }
-        val said = checkNotNull(ShadowBiometricPrompt.getCurrentPrompt()).description.toString()
-        TestKeystore.unlock()
-        ShadowBiometricPrompt.authenticateCurrentSessionSuccessfully()
-        ShadowBiometricPrompt.reset()
-        return said
-    }
-
-    /** Opens the bank's login by the number on the other screen. */
-    private fun open(asked: RealServer.Asked) {
-        hand.press("Skriv tallet")
-        hand.await<Screen.TypeNumber>()
-        hand.type(asked.number)
-        hand.press("Næste")
-        hand.await<Screen.Asked>()
-    }
-
+class StoryTest : Stories() {
     @Test
     fun `from the first start to a login at the bank, with the PIN`() {
         val userId = activate()
@@ -312,11 +244,5 @@ class StoryTest {
             hand.await<Screen.Result>()
             assertEquals("signed_in", asked.outcome().getString("type"))
         }
-    }
-
-    private companion object {
-        const val PIN = "271828"
-        const val OTHER = "314159"
-        const val NEW = "141421"
     }
 }

@@ -10,19 +10,14 @@ import java.util.concurrent.TimeUnit
  * The real server in a process of its own, with a desk and a bank beside it: `godkend serve`, `godkend create-citizen` and
  * so on. It takes only keys that [Attestations] has vouched for.
  */
-class RealServer(private val settings: Map<String, String> = emptyMap()) : AutoCloseable {
+class RealServer(private val change: (String) -> String = { it }) : AutoCloseable {
     private val folder: File = Files.createTempDirectory("godkend-android").toFile()
     private var process: Process? = null
 
     init {
         // The first start makes the environment; then it is told which phones it may take.
         start()
-        stop()
-        val configuration = File(folder, "server/godkend.toml")
-        configuration.writeText(
-            configuration.readText().replace("mode = \"software_allowed\"", attestation()),
-        )
-        start()
+        restart { change(it.replace("mode = \"software_allowed\"", attestation())) }
     }
 
     private fun attestation() = """
@@ -36,6 +31,15 @@ class RealServer(private val settings: Map<String, String> = emptyMap()) : AutoC
 
     /** What the app is built with. */
     val roots: String get() = File(folder, "server/data/root.json").readText()
+
+    /** Stops it, changes its configuration, and starts it again. */
+    fun restart(change: (String) -> String) {
+        stop()
+        val configuration = File(folder, "server/godkend.toml")
+        val before = configuration.readText()
+        configuration.writeText(change(before).also { check(it != before) { "nothing was changed" } })
+        start()
+    }
 
     fun start() {
         val process = command("serve", "--test", "--listen", "127.0.0.1:0").redirectError(File(folder, "server.log")).start()
@@ -69,7 +73,6 @@ class RealServer(private val settings: Map<String, String> = emptyMap()) : AutoC
         val environment = builder.environment()
         environment["GODKEND_HOME"] = File(folder, "home").path
         environment["GODKEND_DIR"] = File(folder, "server").path
-        environment += settings
         return builder
     }
 

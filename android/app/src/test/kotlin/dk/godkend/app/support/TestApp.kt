@@ -31,6 +31,14 @@ class OwnServerApplication : TestApplication() {
     override val server: RealServer by lazy { RealServer() }
 }
 
+/** A server whose PINs have two rounds of three tries, a second apart. */
+class TwoRoundsApplication : TestApplication() {
+    override val server: RealServer by lazy { RealServer { it.replace("waits_seconds = [60, 3600]", "waits_seconds = [1]") } }
+}
+
+/** No phone at all, for what needs only resources. */
+class NoPhoneApplication : android.app.Application()
+
 /** A person in front of the app: reads, presses and types what is on the screen. */
 class Hand(val app: GodkendApplication) : AutoCloseable {
     private val controller: ActivityController<MainActivity> = Robolectric.buildActivity(MainActivity::class.java).setup()
