@@ -79,6 +79,8 @@ class ScreensTest {
             Look("en", "dark", true, 1f), Look("en", "large", false, 2f),
         )
         for (look in looks) for ((name, screen) in Gallery.screens) {
+            // What goes wrong is one page with other words: in English one look of it is enough to keep the folder small.
+            if (screen is Screen.Trouble && look.language == "en" && look.name != "light") continue
             val frame = frame(screen, look.language, look.dark, look.scale)
             val picture = Bitmap.createBitmap(WIDTH, HEIGHT, Bitmap.Config.ARGB_8888)
             frame.draw(Canvas(picture))
