@@ -61,7 +61,9 @@ object TestKeystore {
 
     /** A factory-new phone. */
     fun reset() {
-        if (Security.getProvider(NAME) == null) Security.insertProviderAt(KeystoreProvider(), 1)
+        // Robolectric loads this class once for each Android version: a provider that is there may be another version's.
+        Security.removeProvider(NAME)
+        Security.insertProviderAt(KeystoreProvider(), 1)
         entries.clear()
         pending.clear()
         hasStrongBox = true
