@@ -166,7 +166,7 @@ async fn a_client_with_keys_signs_for_itself_once_each_time() {
     let with_secret = Rp::secret(&world, "signs");
     assert_eq!(with_secret.push(&[]).await.error(), "invalid_client");
 
-    let signing = Rp::new(&world, "signs", Shows::Key(key)).bound();
+    let signing = Rp::new(&world, "signs", Shows::Key(Box::new(key))).bound();
     let reply = signing.tokens(&world, "approves", &[]).await;
     assert_eq!(reply.json["token_type"], "DPoP");
 }
@@ -179,7 +179,7 @@ async fn a_client_of_the_file_can_have_keys_as_well() {
         jwk(&key)
     );
     let world = world_with(&more).await;
-    assert_eq!(Rp::new(&world, "filed", Shows::Key(key)).push(&[]).await.status, 201);
+    assert_eq!(Rp::new(&world, "filed", Shows::Key(Box::new(key))).push(&[]).await.status, 201);
     assert!(!world.refuses_configuration(&more.replace("filed", "other").replace("\"EC\"", "\"RSA\"")).is_empty());
 }
 

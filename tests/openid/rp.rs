@@ -39,7 +39,7 @@ impl Reply {
 /// What a relying party shows for itself.
 pub(crate) enum Shows {
     Secret(String),
-    Key(P256Key),
+    Key(Box<P256Key>),
     Nothing,
 }
 
