@@ -1,5 +1,6 @@
 //! Password and code display, attacked through the login page's own door.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::strangers::{shape, short_polls, work};
 use godkend_tests::world::{Citizen, rng};
 use godkend_tests::{Ask, Browser, World};
 
@@ -258,4 +260,63 @@ async fn a20_an_older_database_takes_no_code_twice_and_refills_no_try() {
     own.open(&world, &Ask::login()).await;
     let (status, reply) = attempt(&mut own, "older-means", BOTH, &PASSWORD, code(&display, 1)).await;
     assert_eq!(status, 200, "{reply}");
+}
+
+#[tokio::test]
+async fn a33_a_try_tells_neither_who_there_is_nor_what_was_wrong() {
+    let world = World::with(|_| {}, short_polls).await;
+    holder(&world, "known-means").await;
+    let (_, display) = holder(&world, "wrong-password").await;
+    let (lost, other) = holder(&world, "lost-display").await;
+    world.desk(Method::POST, &format!("citizens/{}/display/lost", lost.id), Some(json!({}))).await;
+    let (blocked, third) = holder(&world, "blocked-means").await;
+    world.desk(Method::POST, &format!("citizens/{}/block", blocked.id), Some(json!({}))).await;
+    world.citizen("without-means").await;
+    let zero = json!({ "code_display": { "code": "000000" } });
+    let cases = [
+        ("a wrong code", "known-means", zero.clone(), PASSWORD),
+        ("a wrong password", "wrong-password", code(&display, 0), WRONG),
+        ("a lost display", "lost-display", code(&other, 0), PASSWORD),
+        ("no means at all", "without-means", zero.clone(), PASSWORD),
+        ("a blocked person", "blocked-means", code(&third, 0), PASSWORD),
+        ("nobody", "there-is-nobody", zero, PASSWORD),
+    ];
+    let mut seen = Vec::new();
+    for (at, (name, user_id, proofs, password)) in (2..).zip(cases) {
+        let address = std::net::Ipv4Addr::new(127, 0, 0, at);
+        let mut visit = Vec::new();
+        // Three tries from one address, and the one that has to wait.
+        for number in 0..4 {
+            let mut browser = Browser::at(&world, Some(address.into()));
+            browser.open(&world, &Ask::login()).await;
+            let (client, body) = first(user_id, BOTH, &password, &proofs);
+            let before = work(&world).await;
+            browser.ask(Method::POST, "means/start", Some(body)).await;
+            let started = browser.last.clone();
+            let ke3 = match serde_json::from_str::<Value>(&started.body).unwrap()["ke2"].as_str() {
+                Some(ke2) => {
+                    let ke2 = URL_SAFE_NO_PAD.decode(ke2).unwrap();
+                    assert!(client.finish(&mut rng(), &ke2, &Fixed([0; 32])).is_err());
+                    URL_SAFE_NO_PAD.encode([0; 32])
+                }
+                None => URL_SAFE_NO_PAD.encode([0; 32]),
+            };
+            let between = work(&world).await;
+            browser.ask(Method::POST, "means/finish", Some(json!({ "ke3": ke3, "combination": BOTH }))).await;
+            let after = work(&world).await;
+            let cost = |from: &BTreeMap<String, u64>, to: &BTreeMap<String, u64>| -> Vec<(String, u64)> {
+                to.iter().map(|(name, n)| (name.clone(), n - from.get(name).unwrap_or(&0))).collect()
+            };
+            visit.push((number, shape(&started), cost(&before, &between)));
+            visit.push((number, shape(&browser.last), cost(&between, &after)));
+        }
+        seen.push((name, visit));
+    }
+    let (_, expected) = &seen[0];
+    assert_eq!(expected[6].1.0.status, 429, "the fourth has to wait");
+    for (name, visit) in &seen[1..] {
+        for (own, known) in visit.iter().zip(expected) {
+            assert_eq!(own, known, "{name}");
+        }
+    }
 }
