@@ -77,9 +77,14 @@ pub fn check(text: &str, limit: usize) -> Result<(), TextError> {
 }
 
 fn piles_marks(text: &str) -> bool {
+    // Where a text begins and after a space there is no letter for a mark to stand on.
     let mut marks = MAX_MARKS;
     text.chars().any(|c| {
-        marks = if is_combining_mark(c) { marks + 1 } else { 0 };
+        marks = match c {
+            mark if is_combining_mark(mark) => marks + 1,
+            ' ' => MAX_MARKS,
+            _ => 0,
+        };
         marks > MAX_MARKS
     })
 }
@@ -208,6 +213,7 @@ mod tests {
             ("Net\u{1FFFE}", TextError::Unsafe),
             ("\u{E01}\u{E47}\u{E47}\u{E47}", TextError::Piled),
             ("\u{E47}", TextError::Piled),
+            (" \u{6E0}", TextError::Piled),
             ("til \u{440}\u{430}\u{443}\u{440}\u{430}\u{4CF}", TextError::Imitation),
             ("\u{39D}\u{39F}\u{39A}\u{399}\u{391}", TextError::Imitation),
             ("\u{5D0}\u{5D1} 100", TextError::MixedDirections),

@@ -28,7 +28,7 @@ async fn refusal(world: &World, options: StartOptions) -> Option<String> {
         let config = Config::load(&world.dir.path().join("godkend.toml"), std::iter::empty()).unwrap();
         // Any port: nobody calls, and the world's own may have been given to somebody else while it stood still.
         let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        match start_on(config, listener, options).await {
+        match start_on(config, listener, options.clone()).await {
             Ok(running) => {
                 running.stop().await;
                 return None;

@@ -147,7 +147,7 @@ fn data(file: &[u8]) -> &[u8] {
 fn from_mu_law(byte: u8) -> i16 {
     let byte = !byte;
     let (exponent, mantissa) = (u32::from(byte >> 4 & 7), i16::from(byte & 15));
-    let magnitude = ((mantissa << 3) + 0x84 << exponent) - 0x84;
+    let magnitude = (((mantissa << 3) + 0x84) << exponent) - 0x84;
     if byte & 0x80 != 0 { -magnitude } else { magnitude }
 }
 
