@@ -13,7 +13,7 @@ from . import derivations as d
 from .errors import Malformed, PinWrong, Untrusted
 from .formats import LoginFrame, OfflineLink, SameDeviceLink, parse_link, read_digits
 from .keys import DeviceKeys, device_key
-from .messages import Action, Decision, Factor, KeyPurpose, Level
+from .messages import Action, Binding, Decision, Factor, KeyPurpose, Level
 from .schema import Choice, Record
 
 if TYPE_CHECKING:
@@ -156,6 +156,8 @@ class Approvals:
         elif messages.OPERATION_ACTIONS[challenge.operation.name] != challenge.action:
             raise Untrusted("the operation is not the action")
         check_texts(challenge)
+        if challenge.binding > Binding.OFFLINE:
+            raise Untrusted("what is proved on a page asks no phone")
         if transaction is not None and challenge.transaction != transaction:
             raise Untrusted("another request than the one asked for")
         if operation is not None and challenge.operation != operation:

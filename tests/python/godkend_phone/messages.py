@@ -71,6 +71,8 @@ class Binding(IntEnum):
     REMEMBERED_BROWSER_AND_NUMBER = 5
     DEVICE = 6
     OFFLINE = 7
+    TYPED = 8
+    ORIGIN = 9
 
 
 class Action(IntEnum):

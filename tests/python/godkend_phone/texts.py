@@ -75,9 +75,10 @@ def _check_word(letters: list[str]) -> None:
 
 
 def _check_marks(text: str) -> None:
-    row = 2  # as if two stood before the text: none comes first
+    row = 2  # as if two stood before the text and behind each space: none comes first there
     for character in text:
-        row = row + 1 if unicodedata.category(character).startswith("M") else 0
+        mark = unicodedata.category(character).startswith("M")
+        row = row + 1 if mark else 2 if character == " " else 0
         if row > 2:
             raise Untrusted("a mark too many")
 

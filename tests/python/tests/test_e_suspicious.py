@@ -420,6 +420,8 @@ class Challenges(Suspicions):
     def test_the_server_says_the_binding(self) -> None:
         found = self.accepts(lambda challenge: setattr(challenge, "binding", Binding.SAME_DEVICE))
         self.assertEqual(found.binding, Binding.SAME_DEVICE)
+        for elsewhere in (Binding.TYPED, Binding.ORIGIN):
+            self.refuses(lambda challenge, elsewhere=elsewhere: setattr(challenge, "binding", elsewhere))
 
     def test_extensions(self) -> None:
         def extended(key: int) -> Callable[[bytes], bytes]:

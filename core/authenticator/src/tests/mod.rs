@@ -147,6 +147,8 @@ struct Phone {
     stores: bool,
     /// Whether there is a network.
     network: bool,
+    /// What the server says of the browser.
+    binding: Binding,
 }
 
 impl Phone {
@@ -163,6 +165,7 @@ impl Phone {
             saved: Vec::new(),
             stores: true,
             network: true,
+            binding: Binding::RememberedBrowser,
         }
     }
 
@@ -184,7 +187,7 @@ impl Phone {
             }
             EffectKind::Send(request) => {
                 self.sent.push((request.path, request.body.clone()));
-                let answer = if self.network { Ok(serve(&request)) } else { Err(ServerFailure::Network) };
+                let answer = if self.network { Ok(serve(&request, self.binding)) } else { Err(ServerFailure::Network) };
                 Reply::Server(answer)
             }
             EffectKind::Done(_) => panic!("nothing to perform"),
@@ -248,13 +251,13 @@ fn key_store(request: KeyRequest) -> KeyReply {
 }
 
 /// A server that has one request for the phone, and takes any answer to it.
-fn serve(request: &Request) -> Vec<u8> {
+fn serve(request: &Request, binding: Binding) -> Vec<u8> {
     match request.path {
         "keys" => key_set(),
         Fetch::PATH => {
             let fetch = Received::<Fetch>::parse(&request.body, ENVIRONMENT).unwrap().claimed().clone();
             let (checkpoint, log) = log();
-            let challenge = signed(&challenge(fetch.nonce, log), &CHALLENGE);
+            let challenge = signed(&Challenge { binding, ..challenge(fetch.nonce, log) }, &CHALLENGE);
             cbor::encode(&Fetched {
                 challenge: Blob(challenge),
                 checkpoint,

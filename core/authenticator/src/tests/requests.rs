@@ -53,6 +53,20 @@ fn a_monotonic_clock_that_goes_back_lengthens_nothing() {
     assert_eq!(phone.fetch().expires_at_ms, Some(fetched + 2 * LIFETIME_MS));
 }
 
+#[test]
+fn what_is_proved_on_a_page_asks_no_phone() {
+    for (binding, taken) in [(Binding::Offline, true), (Binding::Typed, false), (Binding::Origin, false)] {
+        let mut phone = Phone::new();
+        phone.binding = binding;
+        let outcome = phone.run(Command::Open { identity: None, id: TRANSACTION });
+        match outcome {
+            Ok(Outcome::Request(view)) if taken => assert_eq!(view.binding, binding),
+            Err(Failure::Untrusted) if !taken => {}
+            other => panic!("{binding:?}: {other:?}"),
+        }
+    }
+}
+
 fn links() -> [(Link, &'static str); 3] {
     let environment = || ENVIRONMENT.to_owned();
     let frame = LoginFrame { environment: environment(), session: TRANSACTION, frame: 1, code: Fixed([1; 16]) };
