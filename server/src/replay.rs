@@ -1,7 +1,7 @@
 //! What a server does at its start, before it answers anyone, when its database is older than its log: debits, blocks,
 //! removals, decided transactions, ratchets and keys are brought up to date from the log, and what the log cannot bring
 //! back (a PIN's record, a remembered browser's cookie, a device that the database never saw, an approval that a relying
-//! party may have fetched) is void.
+//! party may have fetched, a client whose registration has changed) is void.
 //!
 //! When log and database were both lost, the log begins a new epoch: pending work is void, every PIN has one try,
 //! nothing but a PIN approves until it was right, remembered browsers are forgotten, and devices, PINs and blocks are
@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use godkend_protocol::bytes::{Blob, Fixed, Id};
+use godkend_protocol::bytes::{Blob, Fixed, Hash32, Id};
 use godkend_protocol::crypto;
 use godkend_protocol::messages::activation::Stage;
 use godkend_protocol::messages::approval::AnswerReply;
@@ -25,7 +25,7 @@ use crate::audit::{AuditEntry, LoggedKey, logged_keys};
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::log::AheadEntry;
-use crate::oidc::records::AuthorizationCode;
+use crate::oidc::records::{AuthorizationCode, RegisteredClient};
 use crate::records::{
     Account, Browser, Device, Document, EnrolledKey, Enrolment, Entry, OfflineTries, Outcome, Transaction,
 };
@@ -120,6 +120,8 @@ struct Fold {
     browsers: Touched<Browser>,
     offline: BTreeMap<Id, Entry<OfflineTries>>,
     means: crate::means::replay::Fold,
+    /// Clients by their names, with the hash of their newest registration.
+    clients: BTreeMap<String, Option<Hash32>>,
 }
 
 /// `None` for one that the database does not have.
@@ -232,6 +234,9 @@ impl Fold {
             AuditEntry::MeansChanged { .. } | AuditEntry::MeansTried { .. } | AuditEntry::MeansCleared { .. } => {
                 self.means.apply(app, entry).await?;
             }
+            AuditEntry::ClientChanged { client, registration, .. } => {
+                self.clients.insert(client, registration);
+            }
             // What they brought is not in the database, and nobody can use it.
             AuditEntry::AccountCreated { .. }
             | AuditEntry::EnrolmentOpened { .. }
@@ -279,11 +284,28 @@ impl Fold {
             changes.commit(&*app.store).await?;
         }
         written += self.means.write(app).await?;
+        written += self.write_clients(app).await?;
         written += self.devices.write(app, false).await?;
         written += self.enrolments.write(app, false).await?;
         written += self.transactions.write(app, false).await?;
         // A browser is touched only to be forgotten.
         Ok(written + self.browsers.write(app, true).await?)
+    }
+
+    /// A client that is not as it was registered last may have a secret or an address that was withdrawn since: it is
+    /// closed until a desk registers it again.
+    async fn write_clients(&self, app: &App) -> Result<u64, ApiError> {
+        let mut written = 0;
+        for (client, newest) in &self.clients {
+            let known = docs::get::<RegisteredClient>(&*app.store, client.as_bytes()).await?;
+            let Some(known) = known.filter(|known| Some(known.doc.hash()) != *newest) else { continue };
+            let mut changes = Changes::new();
+            changes.delete(&known);
+            changes.commit(&*app.store).await?;
+            tracing::warn!(client, "the client's registration is older than the log says; register it again");
+            written += 1;
+        }
+        Ok(written)
     }
 }
 

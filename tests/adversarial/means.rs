@@ -227,9 +227,8 @@ async fn a42_a_proof_for_one_login_opens_no_other() {
 async fn a20_an_older_database_takes_no_code_twice_and_refills_no_try() {
     let mut world = World::new().await;
     let (_, display) = holder(&world, "older-means").await;
-    let files = ["godkend.sqlite", "godkend.sqlite-wal", "godkend.sqlite-shm"].map(|name| world.data().join(name));
     world.stop().await;
-    let copy: Vec<_> = files.iter().map(|file| std::fs::read(file).ok()).collect();
+    let copy = world.database();
     world.start().await;
     let mut browser = world.login_page(&Ask::login()).await;
     assert_eq!(attempt(&mut browser, "older-means", BOTH, &PASSWORD, code(&display, 0)).await.0, 200);
@@ -239,12 +238,7 @@ async fn a20_an_older_database_takes_no_code_twice_and_refills_no_try() {
         assert_eq!(attempt(&mut stranger, "older-means", BOTH, &WRONG, wrong).await.1["error"], "means_wrong");
     }
     world.stop().await;
-    for (file, content) in files.iter().zip(copy) {
-        let _ = std::fs::remove_file(file);
-        if let Some(content) = content {
-            std::fs::write(file, content).unwrap();
-        }
-    }
+    world.put_back(&copy);
     world.start().await;
     // The tries of this address are spent as they were, and the code of before is used up.
     let mut stranger = world.login_page(&Ask::login()).await;

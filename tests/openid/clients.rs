@@ -65,6 +65,38 @@ async fn a_desk_registers_a_client_whose_secret_is_shown_once() {
     assert_eq!(world.desk(Method::GET, "clients/loans", None).await.0, 404);
 }
 
+/// A secret that leaked and was replaced must not come back with an older database.
+#[tokio::test]
+async fn an_older_database_brings_no_client_back_that_was_changed_or_removed() {
+    let mut world = world().await;
+    let mut secrets = std::collections::BTreeMap::new();
+    for id in ["leaked", "moved", "gone", "same"] {
+        let (_, made) = world.desk(Method::POST, "clients", Some(wanted(id))).await;
+        secrets.insert(id, made["client_secret"].as_str().unwrap().to_owned());
+    }
+    world.stop().await;
+    let copy = world.database();
+    world.start().await;
+    assert_eq!(world.desk(Method::POST, "clients/leaked/secret", None).await.0, 200);
+    assert_eq!(world.desk(Method::PUT, "clients/moved", Some(with("moved", "levels", json!(["low"])))).await.0, 200);
+    assert_eq!(world.desk(Method::DELETE, "clients/gone", None).await.0, 204);
+    // Written again as it was.
+    assert_eq!(world.desk(Method::PUT, "clients/same", Some(wanted("same"))).await.0, 200);
+    world.stop().await;
+    world.put_back(&copy);
+    world.start().await;
+    for (id, secret) in secrets {
+        let reply = Rp::new(&world, id, Shows::Secret(secret)).push(&[]).await;
+        let (status, _) = world.desk(Method::GET, &format!("clients/{id}"), None).await;
+        if id == "same" {
+            assert_eq!((reply.status, status), (201, 200));
+        } else {
+            assert_eq!((reply.error(), status), ("invalid_client", 404), "{id}");
+            assert_eq!(world.desk(Method::POST, "clients", Some(wanted(id))).await.0, 201, "{id}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_wrong_with_a_registration_is_said_field_by_field() {
     let world = world().await;

@@ -147,6 +147,34 @@ async fn what_ends_at_one_ends_at_all_and_the_others_are_told() {
     assert!(browser.last.body.contains("Du er logget af"), "{}", browser.last.body);
 }
 
+/// The first things that a desk's block has to reach are the places where the person is signed in.
+#[tokio::test]
+async fn a_blocked_person_is_signed_out_everywhere_and_stays_so() {
+    let (world, told) = towns().await;
+    let (a, b) = (Rp::secret(&world, "town-a"), Rp::secret(&world, "town-b"));
+    let mut browser = world.browser();
+    let code = a.answer(&mut browser, "approves", &[]).await["code"].clone();
+    id_token(&a, &code).await;
+    let code = b.at_once(&mut browser, &[]).await["code"].clone();
+    let of_b = claims_of(&id_token(&b, &code).await);
+
+    let (_, citizen) = world.desk(reqwest::Method::GET, "users/approves", None).await;
+    let citizen = citizen["id"].as_str().unwrap();
+    let (status, _) = world.desk(reqwest::Method::POST, &format!("citizens/{citizen}/block"), None).await;
+    assert_eq!(status, 200);
+    let mut heard = std::collections::BTreeMap::new();
+    for _ in 0..2 {
+        let (path, _, form) = told.next().await;
+        let form: std::collections::BTreeMap<String, String> =
+            url::form_urlencoded::parse(form.as_bytes()).into_owned().collect();
+        heard.insert(path, claims_of(&form["logout_token"]));
+    }
+    assert_eq!(heard.keys().collect::<Vec<_>>(), ["/town-a", "/town-b"]);
+    assert_eq!(heard["/town-b"]["sid"], of_b["sid"]);
+    world.desk(reqwest::Method::POST, &format!("citizens/{citizen}/unblock"), None).await;
+    assert_eq!(b.at_once(&mut browser, &[("prompt", "none")]).await["error"], "login_required", "gone, not hidden");
+}
+
 #[tokio::test]
 async fn a_logout_is_told_again_until_it_is_heard_and_not_for_ever() {
     let (world, told) = towns().await;

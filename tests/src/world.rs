@@ -38,6 +38,9 @@ pub struct Citizen {
     pub id: String,
 }
 
+/// A copy of a database.
+pub struct Database([(Option<Vec<u8>>, PathBuf); 3]);
+
 impl World {
     /// A test environment with the bank `netbank` and the public body `borger`.
     pub async fn new() -> Self {
@@ -155,6 +158,24 @@ impl World {
     pub async fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             running.stop().await;
+        }
+    }
+
+    /// The database's files as they are; to be taken while the server stands still.
+    pub fn database(&self) -> Database {
+        assert!(self.running.is_none(), "a live database is not copied");
+        let files = ["godkend.sqlite", "godkend.sqlite-wal", "godkend.sqlite-shm"].map(|name| self.data().join(name));
+        Database(files.map(|file| (std::fs::read(&file).ok(), file)))
+    }
+
+    /// Puts a copy of the database back, beside the log as it is.
+    pub fn put_back(&self, copy: &Database) {
+        assert!(self.running.is_none(), "a live database is not replaced");
+        for (content, file) in &copy.0 {
+            let _ = std::fs::remove_file(file);
+            if let Some(content) = content {
+                std::fs::write(file, content).unwrap();
+            }
         }
     }
 

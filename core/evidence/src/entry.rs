@@ -276,6 +276,19 @@ pub enum AuditEntry {
         /// When.
         at: i64,
     },
+    /// A desk registered, changed or removed a relying party's client. Those of the configuration file are not here.
+    ClientChanged {
+        /// The `client_id`.
+        client: String,
+        /// The name that people are shown; as it was, for one that was removed.
+        name: String,
+        /// SHA-256 of the registration as it is kept from now on; none for one that was removed.
+        registration: Option<Hash32>,
+        /// By whom: `desk`.
+        by: String,
+        /// When.
+        at: i64,
+    },
     /// A means beside the app was given to a person, changed or ended: a password, a code display.
     MeansChanged {
         /// The account.

@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::audit::AuditEntry;
 use crate::docs::{self, Changes};
 use crate::history::{self, About};
+use crate::oidc::session;
 use crate::records::{Account, Document as _, Entry, Magic, UserIdIndex};
 
 #[derive(Deserialize)]
@@ -153,7 +154,10 @@ async fn set_blocked(app: &Arc<App>, text: &str, blocked: bool) -> Result<Json<V
         app.wake.all(id);
         Ok(account.doc)
     });
-    Ok(Json(view(&done.await?)))
+    let account = done.await?;
+    // A blocked person shares no login while this is done; that none comes back is why it is done again at the end.
+    session::end_all(app, &account.id).await?;
+    Ok(Json(view(&account)))
 }
 
 fn id_bytes(text: &str) -> [u8; 16] {

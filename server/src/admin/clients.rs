@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use godkend_protocol::bytes::Secret;
+use godkend_protocol::bytes::{Hash32, Secret};
 use godkend_protocol::codes::Code;
 use godkend_protocol::crypto;
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Refusal, read};
 use crate::app::App;
+use crate::audit::AuditEntry;
 use crate::config::{Finding, RELYING_PARTY_KEYS, RelyingParty, Severity, check_relying_party};
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
@@ -88,8 +89,9 @@ pub(super) async fn new_secret(State(app): State<Arc<App>>, Path(id): Path<Strin
 pub(super) async fn remove(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<StatusCode, Wrong> {
     let found = find(&app, &id).await?;
     let mut changes = Changes::new();
-    changes.delete(&found);
+    changes.delete(&found).log(&changed(&found.doc.party, None, app.now()));
     changes.commit(&*app.store).await?;
+    app.log.wake();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -238,15 +240,21 @@ async fn write(
     let mut shown = view(&client.doc, false);
     let entry = Entry { doc: RegisteredClient { party: client.doc, changed: app.now() }, version: client.version };
     let mut changes = Changes::new();
-    changes.update(&entry);
+    changes.update(&entry).log(&changed(&entry.doc.party, Some(entry.doc.hash()), entry.doc.changed));
     changes.commit(&*app.store).await.map_err(|error| {
         let taken = error.is_conflict() && entry.version.is_none();
         if taken { Refusal::field(Code::Conflict, "client_id") } else { error.into() }
     })?;
+    app.log.wake();
     if let (Some(secret), Some(shown)) = (secret, shown.as_object_mut()) {
         shown.insert("client_secret".to_owned(), json!(secret));
     }
     Ok((status, [(header::CACHE_CONTROL, "no-store")], Json(shown)).into_response())
+}
+
+fn changed(party: &RelyingParty, registration: Option<Hash32>, at: i64) -> AuditEntry {
+    let (client, name) = (party.client_id.clone(), party.name.clone());
+    AuditEntry::ClientChanged { client, name, registration, by: "desk".to_owned(), at }
 }
 
 /// A client without the hash of its secret.

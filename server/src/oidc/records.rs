@@ -225,6 +225,14 @@ pub struct RegisteredClient {
     pub changed: i64,
 }
 
+impl RegisteredClient {
+    /// What the log has of the registration: SHA-256 of the client as it is kept.
+    #[must_use]
+    pub fn hash(&self) -> Hash32 {
+        crypto::sha256(&[&serde_json::to_vec(&self.party).unwrap_or_default()])
+    }
+}
+
 impl Document for RegisteredClient {
     const KIND: Kind = Kind("oidc_client");
     fn id(&self) -> Vec<u8> {

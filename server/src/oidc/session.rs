@@ -7,7 +7,7 @@ use godkend_protocol::types::Action;
 use serde::{Deserialize, Serialize};
 
 use super::hint;
-use super::notify::Notification;
+use super::notify::{self, Notification};
 use super::records::{Ask, Grant};
 use crate::app::App;
 use crate::config::RelyingParty;
@@ -19,6 +19,8 @@ use crate::store::Kind;
 
 /// The most relying parties in one session.
 const MOST_MEMBERS: u32 = 32;
+/// The most sessions of a person that are looked for; nobody signs in so often in half an hour.
+const MOST_SESSIONS: u32 = 256;
 
 /// A browser in which somebody has signed in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,6 +52,9 @@ impl Document for Session {
     const KIND: Kind = Kind("oidc_session");
     fn id(&self) -> Vec<u8> {
         self.secret.0.to_vec()
+    }
+    fn owner(&self) -> Vec<u8> {
+        self.grant.account.0.to_vec()
     }
     fn expires(&self) -> Option<i64> {
         Some(self.expires)
@@ -183,6 +188,27 @@ pub async fn of_member(app: &App, client_id: &str, sid: &Id) -> Result<Option<En
         Some(member) => docs::get::<Session>(&*app.store, &member.doc.session.0).await,
         None => Ok(None),
     }
+}
+
+/// Ends every session of a person, each in a commit of its own, and wakes the sender.
+///
+/// # Errors
+/// [`ApiError`] if the store cannot answer: some may have ended.
+pub async fn end_all(app: &App, account: &Id) -> Result<(), ApiError> {
+    for session in docs::list::<Session>(&*app.store, &account.0, MOST_SESSIONS).await? {
+        let secret = session.doc.secret;
+        docs::retry(|| async move {
+            let mut changes = Changes::new();
+            if let Some(session) = docs::get::<Session>(&*app.store, &secret.0).await? {
+                end(app, &mut changes, session, None).await?;
+                changes.commit(&*app.store).await?;
+            }
+            Ok::<_, ApiError>(())
+        })
+        .await?;
+    }
+    notify::wake(app);
+    Ok(())
 }
 
 /// Ends a session: each relying party in it is told, but the one that knows already. The caller commits, then wakes the
