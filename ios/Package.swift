@@ -22,6 +22,9 @@ let package = Package(
         .target(name: "GodkendScreens", dependencies: ["Godkend", "GodkendDesign"]),
         // Views without logic.
         .target(name: "GodkendApp", dependencies: ["Godkend", "GodkendDesign", "GodkendPhone", "GodkendScreens"]),
+        // The app as a process of its own, which a test can kill.
+        .executableTarget(
+            name: "PhoneProcess", dependencies: ["GodkendScreens", "GodkendDesign", "Godkend"], path: "Tests/PhoneProcess"),
         .testTarget(
             name: "GodkendTests", dependencies: ["GodkendScreens", "GodkendPhone", "GodkendDesign", "Godkend"]),
     ]

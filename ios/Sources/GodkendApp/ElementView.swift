@@ -128,15 +128,20 @@ struct FieldView: View {
     let keyboard: Element.Keyboard
 
     var body: some View {
-        TextField(element.label, text: Binding(get: { element.value ?? "" }, set: { element.enter?($0) }))
-            .font(TypeScale.code.font)
-            .keyboardType(keyboard == .digits ? .numberPad : .asciiCapable)
-            .textInputAutocapitalization(.characters)
-            .autocorrectionDisabled()
-            .padding(Spacing.medium)
-            .frame(minHeight: Size.touch)
-            .background(Colour.surface.color, in: RoundedRectangle(cornerRadius: Size.corner))
-            .overlay { RoundedRectangle(cornerRadius: Size.corner).stroke(Colour.outline.color) }
+        VStack(alignment: .leading, spacing: Spacing.hair) {
+            // A prompt inside the line would be cut off, and is gone once something is typed.
+            Text(element.label).style(TypeScale.label).accessibilityHidden(true)
+            TextField("", text: Binding(get: { element.value ?? "" }, set: { element.enter?($0) }), axis: .vertical)
+                .font(TypeScale.code.font)
+                .keyboardType(keyboard == .digits ? .numberPad : .asciiCapable)
+                .textInputAutocapitalization(.characters)
+                .autocorrectionDisabled()
+                .padding(Spacing.medium)
+                .frame(minHeight: Size.touch)
+                .background(Colour.surface.color, in: RoundedRectangle(cornerRadius: Size.corner))
+                .overlay { RoundedRectangle(cornerRadius: Size.corner).stroke(Colour.outline.color) }
+                .accessibilityLabel(element.label)
+        }
     }
 }
 
@@ -146,22 +151,28 @@ struct SlideView: View {
     @State private var way: Double = 0
 
     var body: some View {
-        GeometryReader { room in
-            let end = room.size.width - Size.button
-            ZStack(alignment: .leading) {
-                Capsule().fill(Colour.accentSoft.color)
-                Text(element.label).style(TypeScale.strong).frame(maxWidth: .infinity)
-                Circle().fill(Colour.accent.color).frame(width: Size.button).offset(x: way)
-                    .gesture(DragGesture()
-                        .onChanged { way = min(max(0, $0.translation.width), end) }
-                        .onEnded { _ in
-                            if way >= end { element.press?() }
-                            withAnimation(.easeOut(duration: Motion.quick)) { way = 0 }
-                        })
+        // As high as its text, which grows with the text size.
+        Text(element.label).style(TypeScale.strong)
+            .multilineTextAlignment(.center)
+            .padding(.horizontal, Size.button)
+            .padding(.vertical, Spacing.small)
+            .frame(maxWidth: .infinity, minHeight: Size.button)
+            .background(Colour.accentSoft.color, in: Capsule())
+            .overlay {
+                GeometryReader { room in
+                    let end = room.size.width - Size.button
+                    Circle().fill(Colour.accent.color)
+                        .frame(width: Size.button, height: Size.button)
+                        .position(x: Size.button / 2 + way, y: room.size.height / 2)
+                        .gesture(DragGesture()
+                            .onChanged { way = min(max(0, $0.translation.width), end) }
+                            .onEnded { _ in
+                                if way >= end { element.press?() }
+                                withAnimation(.easeOut(duration: Motion.quick)) { way = 0 }
+                            })
+                }
             }
-        }
-        .frame(height: Size.button)
-        .accessibilityHidden(true)
+            .accessibilityHidden(true)
     }
 }
 #endif

@@ -61,28 +61,6 @@ struct AppleAccess: PhoneAccess {
     func erase() async throws { try await phone.erase() }
 }
 
-/// Settings in the user defaults: nothing secret is among them.
-final class DefaultsSettings: SettingsStore {
-    private let defaults = UserDefaults.standard
-
-    var language: TextLanguage? {
-        get { defaults.string(forKey: "language").flatMap(TextLanguage.init(rawValue:)) }
-        set { defaults.set(newValue?.rawValue, forKey: "language") }
-    }
-    var biometricsOffered: Bool {
-        get { defaults.bool(forKey: "biometricsOffered") }
-        set { defaults.set(newValue, forKey: "biometricsOffered") }
-    }
-    var notificationsOffered: Bool {
-        get { defaults.bool(forKey: "notificationsOffered") }
-        set { defaults.set(newValue, forKey: "notificationsOffered") }
-    }
-    var biometricsLost: Bool {
-        get { defaults.bool(forKey: "biometricsLost") }
-        set { defaults.set(newValue, forKey: "biometricsLost") }
-    }
-}
-
 /// Whether somebody mirrors or records the screen.
 @MainActor
 enum ScreenCapture {

@@ -4,8 +4,7 @@ import XCTest
 @testable import Godkend
 @testable import GodkendScreens
 
-/// Walks what VoiceOver walks: every element of every screen, in every language. Whether a text fits is the layout's,
-/// which only a phone can tell.
+/// Walks what VoiceOver walks: every element of every screen, in every language.
 @MainActor
 final class AccessibilityTests: XCTestCase {
     /// Every screen in each of its states, over the demonstration's phone.
@@ -35,8 +34,11 @@ final class AccessibilityTests: XCTestCase {
 
     private func demo() async -> AppModel {
         let app = AppModel(access: NoAccess(), settings: MemorySettings(), systemLanguage: "da")
+        // A moment of its own, so that the pages are the same each day.
+        app.around.unixTime = { 1_800_000_000 }
+        app.around.seconds = { 0 }
         app.around.hasBiometrics = { true }
-        app.around.licences = "MIT"
+        app.around.licences = "uniffi 0.32.2: MPL-2.0"
         app.around.support.app = "1.0.0"
         app.around.support.system = "iOS 26.1"
         app.startDemo()
@@ -47,44 +49,136 @@ final class AccessibilityTests: XCTestCase {
     private func page(_ app: AppModel, _ screen: any ScreenModel) -> Page {
         var builder = PageBuilder(screen.name, app.text(screen.title), language: app.language, isBusy: false)
         screen.build(&builder)
-        return builder.page
+        var page = builder.page
+        // Each is shown on top of another here; the stories walk the first ones.
+        page.canGoBack = true
+        return page
     }
 
-    func testEveryElementOfEveryScreenIsLabelledInEveryLanguage() async throws {
+    func testEveryElementOfEveryScreenIsLabelledAndFitsInEveryLanguage() async throws {
         let app = await demo()
         var seen: Set<String> = []
         for language in TextLanguage.allCases {
             app.choose(language: language)
             for screen in try await screens(app) {
                 seen.insert(String(describing: type(of: screen)))
-                let page = page(app, screen)
-                let place = "\(language) \(type(of: screen))"
-                XCTAssertFalse(page.title.isEmpty, place)
-                var ids: Set<String> = []
-                for element in page.elements {
-                    let what = "\(place): \(element.id) \(element.role)"
-                    XCTAssertFalse(element.label.trimmingCharacters(in: .whitespaces).isEmpty, what)
-                    // A missing text shows its key, an unfilled one its braces.
-                    for spoken in [element.label, element.value, element.hint].compactMap({ $0 }) {
-                        XCTAssertNil(TextKey(rawValue: spoken), what)
-                        XCTAssertFalse(spoken.contains("{"), what)
-                    }
-                    XCTAssertTrue(ids.insert(element.id).inserted, "\(what) is there twice")
-                    switch element.role {
-                    case .button, .slide, .toggle, .choice, .key: XCTAssertNotNil(element.press, what)
-                    case .field, .viewfinder: XCTAssertNotNil(element.enter, what)
-                    case .code, .pad, .countdown, .picture: XCTAssertNotNil(element.value, what)
-                    default: break
-                    }
-                }
-                // Whatever slides has a button that does the same (WCAG 2.5.7).
-                if page.elements.contains(where: { $0.role == .slide }) {
-                    XCTAssertTrue(ids.contains(TextKey.requestApproveButton.rawValue), place)
-                }
+                XCTAssertEqual(Walk.problems(page(app, screen), language), [], "\(language) \(type(of: screen))")
             }
         }
         // No screen was forgotten.
         XCTAssertEqual(try Self.declared().subtracting(seen), [])
+    }
+
+    /// The walk itself: whatever is spoilt on any page is found there.
+    func testTheWalkFindsWhatIsSpoilt() async throws {
+        let app = await demo()
+        let long = "Sikkerhedsforanstaltningsbekendtgørelsen"
+        let words = Array(repeating: "og så videre", count: 40).joined(separator: " ")
+        for language in [TextLanguage.da, .en] {
+            app.choose(language: language)
+            let other: TextLanguage = language == .da ? .en : .da
+            for screen in try await screens(app) {
+                let page = page(app, screen)
+                var spoilt: [(String, Page)] = [("title", with(page, title: "")), ("title", with(page, title: long))]
+                for (place, element) in page.elements.enumerated() {
+                    func add(_ what: String, _ changed: Element) {
+                        var copy = page
+                        copy.elements[place] = changed
+                        spoilt.append(("\(what) of \(element.id)", copy))
+                    }
+                    add("no label", changed(element, label: " "))
+                    add("a sign for a label", changed(element, label: "⌫"))
+                    add("a key for a label", changed(element, label: TextKey.appName.rawValue))
+                    add("an unfilled label", changed(element, label: element.label + " {0}"))
+                    if let key = TextKey(rawValue: element.id) {
+                        let text = Texts.text(key, other)
+                        if text != Texts.text(key, language), !text.hasPrefix("{") {
+                            add("another language", changed(element, label: text))
+                        }
+                    }
+                    switch element.role {
+                    case .button, .slide, .toggle, .choice:
+                        add("no press", changed(element, press: .some(nil)))
+                        add("too many words", changed(element, label: words))
+                        add("too long a word", changed(element, label: long))
+                    case .key: add("no press", changed(element, press: .some(nil)))
+                    case .field, .viewfinder: add("no typing", changed(element, enter: .some(nil)))
+                    case .code, .pad, .countdown, .picture: add("no value", changed(element, value: .some(nil)))
+                    case .large:
+                        add("no value", changed(element, value: .some(nil)))
+                        add("too long a word", changed(element, value: long))
+                    case .row, .strong, .heading, .notice: add("too many words", changed(element, label: words))
+                    default: break
+                    }
+                    var twice = page
+                    twice.elements.append(element)
+                    spoilt.append(("\(element.id) twice", twice))
+                }
+                if page.elements.contains(where: { $0.role == .slide }) {
+                    var alone = page
+                    alone.elements.removeAll { $0.id == TextKey.requestApproveButton.rawValue }
+                    spoilt.append(("the button beside the slide", alone))
+                }
+                var dead = page
+                dead.elements.removeAll { $0.press != nil || $0.role == .progress }
+                dead.canGoBack = false
+                spoilt.append(("every way on", dead))
+                for (what, page) in spoilt {
+                    XCTAssertNotEqual(Walk.problems(page, language), [], "\(language) \(type(of: screen)): \(what)")
+                }
+            }
+        }
+    }
+
+    private func with(_ page: Page, title: String) -> Page {
+        var copy = Page(id: page.id, title: title)
+        copy.elements = page.elements
+        copy.canGoBack = page.canGoBack
+        return copy
+    }
+
+    private func changed(
+        _ element: Element, label: String? = nil, value: String?? = nil,
+        press: (@MainActor () -> Void)?? = nil, enter: (@MainActor (String) -> Void)?? = nil
+    ) -> Element {
+        Element(
+            id: element.id, role: element.role, label: label ?? element.label, value: value ?? element.value,
+            hint: element.hint, isEnabled: element.isEnabled, press: press ?? element.press, enter: enter ?? element.enter)
+    }
+
+    /// The list that is built into the app: each work by name, and no blob that nobody can listen to.
+    func testTheLicencesAreThereAndCanBeRead() async throws {
+        let app = await demo()
+        let file = Places.project.appendingPathComponent("ios/App/Licences.txt")
+        app.around.licences = try String(contentsOf: file, encoding: .utf8)
+        let page = page(app, LicencesScreen(app))
+        XCTAssertEqual(Walk.problems(page, app.language), [])
+        let works = page.elements.filter { $0.role == .row }.map(\.label)
+        for work in ["uniffi ", "rustls ", "tokio ", "ring "] {
+            XCTAssertTrue(works.contains { $0.hasPrefix(work) }, work)
+        }
+        XCTAssertTrue(page.elements.allSatisfy { $0.label.count < 2_500 })
+    }
+
+    /// What each page says, in the order in which VoiceOver reads it: committed as `docs/screens/ios`, for SwiftUI draws
+    /// on Apple's systems alone.
+    func testThePagesAreThoseOfTheDocuments() async throws {
+        let app = await demo()
+        for language in [TextLanguage.da, .en] {
+            app.choose(language: language)
+            var lines = ["# \(language == .da ? "Skærmene på iPhone" : "The screens on an iPhone")", "", Outline.note, ""]
+            for screen in try await screens(app) {
+                lines += Outline.of(page(app, screen), language) + [""]
+            }
+            let text = lines.joined(separator: "\n")
+            let name = "\(language.rawValue).md"
+            try FileManager.default.createDirectory(at: Places.results, withIntermediateDirectories: true)
+            try text.write(to: Places.results.appendingPathComponent(name), atomically: true, encoding: .utf8)
+            let committed = Places.project.appendingPathComponent("docs/screens/ios/\(name)")
+            XCTAssertEqual(
+                try? String(contentsOf: committed, encoding: .utf8), text,
+                "docs/screens/ios/\(name) is stale: ios/test --screens writes it anew")
+        }
     }
 
     func testDanishAndEnglishDiffer() async throws {

@@ -312,10 +312,17 @@ final class RememberingStore: StateStore, @unchecked Sendable {
     private let lock = NSLock()
     private var blob: Data?
     var isFull = false
+    /// It throws what no store declares.
+    var isStrange = false
+    private struct Strange: Error {}
 
-    func load() throws -> Data? { lock.withLock { blob } }
+    func load() throws -> Data? {
+        if isStrange { throw Strange() }
+        return lock.withLock { blob }
+    }
 
     func save(blob: Data) throws {
+        if isStrange { throw Strange() }
         if isFull { throw StoreError.Failed(detail: "the phone is full") }
         lock.withLock { self.blob = blob }
     }

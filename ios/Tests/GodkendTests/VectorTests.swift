@@ -12,8 +12,8 @@ final class VectorTests: XCTestCase {
         let output: Any
     }
 
-    private func cases(_ kind: String) throws -> [Case] {
-        let file = Places.project.appendingPathComponent("tests/vectors/v1/formats.json")
+    private func cases(_ kind: String, in name: String = "formats") throws -> [Case] {
+        let file = Places.project.appendingPathComponent("tests/vectors/v1/\(name).json")
         let read = try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any]
         let all = try XCTUnwrap(read?["cases"] as? [[String: Any]])
         let found = try all.filter { $0["kind"] as? String == kind }.map {
@@ -26,10 +26,11 @@ final class VectorTests: XCTestCase {
     }
 
     /// A phone without anybody, whose root answers nowhere.
-    private func phone() async throws -> Phone {
+    private func phone(root: Root? = nil) async throws -> Phone {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("vectors-\(UUID().uuidString)")
         let desktop = try Desktop(folder: folder.path, passphrase: nil)
-        let root = Root(environment: "nowhere", url: "https://localhost:1", key: try hashToCurve(input: Data([1])), pqKey: nil)
+        let root = try root
+            ?? Root(environment: "nowhere", url: "https://localhost:1", key: try hashToCurve(input: Data([1])), pqKey: nil)
         let config = PhoneConfig(
             roots: [root], model: "iPhone", platform: "iOS", appVersion: "1.0.0", language: .danish, security: .software,
             hybrid: false)
@@ -77,6 +78,47 @@ final class VectorTests: XCTestCase {
             XCTAssertEqual(mistyped, .NotACode, vector.name)
         }
         await phone.shutDown()
+    }
+
+    func testAppAttestCoversWhatTheServerExpects() async throws {
+        for vector in try cases("assertion_hash", in: "derivations") {
+            let hash = try appAttestHash(
+                challenge: bytes(try text(vector.input, "challenge")), publicKey: bytes(try text(vector.input, "public_key")))
+            XCTAssertEqual(hash, try bytes(try XCTUnwrap(vector.output as? String)), vector.name)
+        }
+        XCTAssertThrowsError(try appAttestHash(challenge: Data(count: 31), publicKey: Data(count: 65)))
+    }
+
+    private func bytes(_ hex: String) throws -> Data {
+        let digits = Array(hex)
+        return try Data(stride(from: 0, to: digits.count, by: 2).map {
+            try XCTUnwrap(UInt8(String(digits[$0...($0 + 1)]), radix: 16))
+        })
+    }
+
+    /// A root's fingerprint is part of every activation link: the app with that root built in takes it, any other does not.
+    func testALinkSelectsTheRootWithItsFingerprint() async throws {
+        for vector in try cases("root_fingerprint", in: "derivations") {
+            let fingerprint = try bytes(try XCTUnwrap(vector.output as? String))
+            let pqKey = try (vector.input["pq_key"] as? String).map { try bytes($0) }
+            let key = try bytes(try text(vector.input, "key"))
+            let environment = try text(vector.input, "environment")
+            // Nobody answers there: how far it comes is what counts.
+            func root(_ key: Data) -> Root { Root(environment: environment, url: "https://localhost:1", key: key, pqKey: pqKey) }
+            let link = "godkend://activate/1?e=test&i=5m0yxQKeQbCU5Q75t4mLhQ&s=eMhqKG_DgfKbxb4hawrewN-NVw7AMnHmfvrf7CtUHUo"
+                + "&r=\(base64(fingerprint))&x=4000000000"
+            for (own, failure) in [(root(key), PhoneError.NoNetwork), (root(try hashToCurve(input: Data([1]))), .UnknownRoot)] {
+                let phone = try await phone(root: own)
+                let end = await self.failure { try await phone.scan(text: link, person: nil) }
+                XCTAssertEqual(end, failure, vector.name)
+                await phone.shutDown()
+            }
+        }
+    }
+
+    private func base64(_ data: Data) -> String {
+        data.base64EncodedString().replacingOccurrences(of: "+", with: "-").replacingOccurrences(of: "/", with: "_")
+            .replacingOccurrences(of: "=", with: "")
     }
 
     func testDigitsAreShownInTheirGroups() async throws {

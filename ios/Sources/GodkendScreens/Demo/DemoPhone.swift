@@ -23,6 +23,8 @@ final class DemoPhone: PhoneProtocol, @unchecked Sendable {
 
     private let lock = NSLock()
     private let isDanish: Bool
+    /// When it began, Unix seconds: its history is of that moment.
+    private let began: Int64
     private var scenes: [UInt64: Scene] = [:]
     private var isLockedWaiting = false
     private var lines: [HistoryLine] = []
@@ -39,7 +41,10 @@ final class DemoPhone: PhoneProtocol, @unchecked Sendable {
     private static let allTries = PinTries(triesLeft: 3, waitSeconds: 0, roundsLeft: 2, blocked: false)
 
     /// Names and texts are in the language that the app speaks when it begins.
-    init(language: Language) { isDanish = language != .english }
+    init(language: Language, unixTime: Int64) {
+        isDanish = language != .english
+        began = unixTime
+    }
 
     /// Begins a scene; a locked request waits on the home page instead of being shown.
     func play(_ scene: Scene) -> Request? {
@@ -59,7 +64,7 @@ final class DemoPhone: PhoneProtocol, @unchecked Sendable {
         let id = next
         next += 1
         scenes[id] = scene
-                let isPayment = scene == .payment
+        let isPayment = scene == .payment
         return Request(
             id: id, person: Self.person, transaction: "demo \(id)",
             relyingParty: isDanish ? "Demobanken" : "Demo Bank", relyingPartyId: "demo",
@@ -101,7 +106,7 @@ final class DemoPhone: PhoneProtocol, @unchecked Sendable {
 
     private func note(_ event: HistoryEvent, _ request: Request?) {
         lines.append(HistoryLine(
-            at: Int64(Date().timeIntervalSince1970), event: event, relyingParty: request?.relyingParty,
+            at: began, event: event, relyingParty: request?.relyingParty,
             action: request?.action, text: request?.text, place: request?.place, code: nil))
     }
 
@@ -220,7 +225,7 @@ final class DemoPhone: PhoneProtocol, @unchecked Sendable {
 
     func overview(person: UInt32?) async throws -> Overview {
         lock.withLock {
-            let day = Int64(Date().timeIntervalSince1970) - 86_400
+            let day = began - 86_400
             return Overview(
                 phones: [KnownPhone(
                     id: "demo", model: "iPhone", platform: "iOS", standing: .active, thisPhone: true,
@@ -234,7 +239,7 @@ final class DemoPhone: PhoneProtocol, @unchecked Sendable {
     func moveToNewPhone(keep: Bool, pin: Data?, person: UInt32?) async throws -> HandedOut {
         try lock.withLock {
             if let pin { try check(pin) }
-            return HandedOut(link: "https://demo.invalid/", expiresAt: Int64(Date().timeIntervalSince1970) + 600)
+            return HandedOut(link: "https://demo.invalid/", expiresAt: began + 600)
         }
     }
 

@@ -11,7 +11,10 @@ final class OpeningScreen: ScreenModel {
 
     init(_ app: AppModel) { self.app = app }
 
-    func build(_ page: inout PageBuilder) {}
+    func build(_ page: inout PageBuilder) {
+        // Whoever closed the page that said why it does not open is not left with nothing.
+        if !page.isBusy { page.button(.tryAgain) { [self] in app.start() } }
+    }
 }
 
 /// What this is.

@@ -282,7 +282,18 @@ final class LicencesScreen: ScreenModel {
 
     init(_ app: AppModel) { self.app = app }
 
-    func build(_ page: inout PageBuilder) { page.add("licences", .text, app.around.licences) }
+    func build(_ page: inout PageBuilder) {
+        // A line for each work, and the licences' own texts a paragraph at a time: so they can be listened to.
+        for (number, part) in app.around.licences.components(separatedBy: "\n\n").enumerated() {
+            let lines = part.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+            let works = lines.map { $0.components(separatedBy: ": ") }
+            if works.allSatisfy({ $0.count == 2 }) {
+                for (line, work) in works.enumerated() { page.row(id: "work \(number) \(line)", work[0], work[1]) }
+            } else {
+                page.add("licence \(number)", .text, lines.joined(separator: " "))
+            }
+        }
+    }
 }
 
 /// What the app is, and which version.

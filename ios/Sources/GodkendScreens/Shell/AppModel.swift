@@ -302,7 +302,7 @@ extension AppModel {
             await phone?.shutDown()
             isDemo = true
             person = nil
-            phone = DemoPhone(language: language.ffi)
+            phone = DemoPhone(language: language.ffi, unixTime: around.unixTime())
             replace(with: DemoScreen(self))
         }
     }

@@ -10,7 +10,8 @@ struct Formats {
         switch language {
         case .da: Locale(identifier: "da_DK")
         case .en: Locale(identifier: "en_GB")
-        case .kl: Locale(identifier: "kl_GL")
+        // As the texts: Danish, until there is a translation. The system's own Greenlandic is all but empty.
+        case .kl: Locale(identifier: "da_DK")
         }
     }
 

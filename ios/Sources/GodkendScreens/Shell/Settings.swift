@@ -1,3 +1,4 @@
+import Foundation
 import GodkendDesign
 import Godkend
 
@@ -23,6 +24,31 @@ public final class MemorySettings: SettingsStore {
     public var biometricsLost = false
 
     public nonisolated init() {}
+}
+
+/// Settings in the user defaults: nothing secret is among them.
+@MainActor
+public final class DefaultsSettings: SettingsStore {
+    private let defaults: UserDefaults
+
+    public init(_ defaults: UserDefaults = .standard) { self.defaults = defaults }
+
+    public var language: TextLanguage? {
+        get { defaults.string(forKey: "language").flatMap(TextLanguage.init(rawValue:)) }
+        set { defaults.set(newValue?.rawValue, forKey: "language") }
+    }
+    public var biometricsOffered: Bool {
+        get { defaults.bool(forKey: "biometricsOffered") }
+        set { defaults.set(newValue, forKey: "biometricsOffered") }
+    }
+    public var notificationsOffered: Bool {
+        get { defaults.bool(forKey: "notificationsOffered") }
+        set { defaults.set(newValue, forKey: "notificationsOffered") }
+    }
+    public var biometricsLost: Bool {
+        get { defaults.bool(forKey: "biometricsLost") }
+        set { defaults.set(newValue, forKey: "biometricsLost") }
+    }
 }
 
 /// Facts about the phone that a support desk may ask for; nothing about the person.

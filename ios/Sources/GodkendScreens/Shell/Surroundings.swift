@@ -1,3 +1,4 @@
+import Foundation
 import GodkendDesign
 import Godkend
 
@@ -25,6 +26,8 @@ public struct Surroundings {
     public var hasCamera: () -> Bool = { true }
     /// Seconds of a clock that goes on while the phone sleeps.
     public var seconds: () -> Double = Surroundings.clock
+    /// Now, as Unix seconds: what the demonstration dates its history by.
+    public var unixTime: () -> Int64 = { Int64(Date().timeIntervalSince1970) }
     /// Facts about the phone for a support desk.
     public var support = SupportFacts()
     /// The licences of what the app is built from.

@@ -13,6 +13,8 @@ final class TestAccess: PhoneAccess, @unchecked Sendable {
     var keys: (any HardwareKeys)?
     var store: (any StateStore)?
     var appVersion = "1.0.0"
+    /// The least protection that the app takes.
+    var security = KeySecurity.software
 
     init(folder: URL, root: String) throws {
         desktop = try Desktop(folder: folder.path, passphrase: nil)
@@ -22,7 +24,7 @@ final class TestAccess: PhoneAccess, @unchecked Sendable {
     func open() async throws -> any PhoneProtocol {
         let config = PhoneConfig(
             roots: try readRoots(text: root), model: "iPhone 17", platform: "iOS 26.1", appVersion: appVersion,
-            language: .danish, security: .software, hybrid: false)
+            language: .danish, security: security, hybrid: false)
         return try await Phone.open(config: config, keys: keys ?? desktop.keys(), store: store ?? desktop.store())
     }
 

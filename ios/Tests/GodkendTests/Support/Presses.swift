@@ -45,6 +45,12 @@ extension Presses {
             }
             try await Task.sleep(for: .milliseconds(20))
         }
+        walk(file: file, line: line)
+    }
+
+    /// Every page that somebody comes to in a story is walked as VoiceOver walks it.
+    private func walk(file: StaticString, line: UInt) {
+        XCTAssertEqual(Walk.problems(page, app.language), [], description, file: file, line: line)
     }
 
     func digits() throws -> String {
@@ -60,6 +66,7 @@ extension Presses {
     func press(_ key: TextKey, file: StaticString = #filePath, line: UInt = #line) async throws {
         try pressOnly(key, file: file, line: line)
         await app.settled()
+        walk(file: file, line: line)
     }
 
     /// Presses it and goes on at once.
@@ -70,6 +77,7 @@ extension Presses {
     func press(label: String, file: StaticString = #filePath, line: UInt = #line) async throws {
         try pressOnly(label, file: file, line: line) { $0.label == label }
         await app.settled()
+        walk(file: file, line: line)
     }
 
     private func pressOnly(
@@ -97,11 +105,13 @@ extension Presses {
             try pressOnly("\(digit)", file: file, line: line) { $0.id == "digit\(digit)" }
         }
         await app.settled()
+        walk(file: file, line: line)
     }
 
     /// Holds the camera over a code.
-    func scan(_ text: String) async throws {
+    func scan(_ text: String, file: StaticString = #filePath, line: UInt = #line) async throws {
         try type(text, into: .scanViewfinder)
         await app.settled()
+        walk(file: file, line: line)
     }
 }

@@ -18,12 +18,15 @@ final class Program: @unchecked Sendable {
     private var rest = Data()
     private var isAtEnd = false
 
-    /// Starts `godkend` with these words, in a folder of its own.
-    init(_ words: [String], home: URL, environment: [String: String] = [:]) throws {
+    /// Starts `godkend`, or another program, with these words, in a folder of its own.
+    init(
+        _ words: [String], home: URL, environment: [String: String] = [:],
+        executable: URL = Places.target.appendingPathComponent("godkend")
+    ) throws {
         // Whoever types to a program that has ended hears so as an error, not as a signal.
         signal(SIGPIPE, SIG_IGN)
-        line = (["godkend"] + words).joined(separator: " ")
-        process.executableURL = Places.target.appendingPathComponent("godkend")
+        line = ([executable.lastPathComponent] + words).joined(separator: " ")
+        process.executableURL = executable
         process.arguments = words
         process.currentDirectoryURL = home
         process.environment = [
@@ -102,6 +105,10 @@ final class Program: @unchecked Sendable {
         process.waitUntilExit()
     }
 
+    /// Lets it stand still, as a server does that is too busy to answer, until `goOn`.
+    func standStill() { Foundation.kill(process.processIdentifier, SIGSTOP) }
+    func goOn() { Foundation.kill(process.processIdentifier, SIGCONT) }
+
     deinit {
         if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
     }
@@ -111,6 +118,10 @@ final class Program: @unchecked Sendable {
 enum Places {
     static let target = URL(fileURLWithPath: variable("GODKEND_TARGET"))
     static let project = URL(fileURLWithPath: variable("GODKEND_PROJECT"))
+    /// Where Swift has built this package.
+    static let built = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+    /// Where the suite leaves what may be committed.
+    static let results = URL(fileURLWithPath: variable("GODKEND_RESULTS"))
 
     private static func variable(_ name: String) -> String {
         guard let value = ProcessInfo.processInfo.environment[name] else {

@@ -4,7 +4,7 @@ import Foundation
 final class World: @unchecked Sendable {
     let home: URL
     private var server: Program?
-    private var rootFile = URL(fileURLWithPath: "/")
+    private(set) var rootFile = URL(fileURLWithPath: "/")
 
     /// Where the server answers.
     private(set) var url = ""
@@ -33,6 +33,35 @@ final class World: @unchecked Sendable {
     func killServer() {
         server?.kill()
         server = nil
+    }
+
+    /// The server takes what is sent and answers nothing, until `goOn`.
+    func standStill() { server?.standStill() }
+    func goOn() { server?.goOn() }
+
+    /// A page of the server's, with a form filled in, as any browser sends it. Foundation on Linux trusts no certificate
+    /// but the system's, so it is a plain request over OpenSSL's own client.
+    func submit(_ path: String, _ form: String) throws -> String {
+        let place = try URL(string: url).flatMap { address in address.port.map { "127.0.0.1:\($0)" } }
+            ?? { throw Program.Failed(description: "no port in \(url)") }()
+        let browser = Process(), input = Pipe(), output = Pipe()
+        browser.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        browser.arguments = ["openssl", "s_client", "-quiet", "-servername", "localhost", "-connect", place]
+        browser.standardInput = input
+        browser.standardOutput = output
+        browser.standardError = FileHandle.nullDevice
+        try browser.run()
+        let host = url.replacingOccurrences(of: "https://", with: "")
+        let request = [
+            "POST \(path) HTTP/1.1", "Host: \(host)", "Origin: \(url)", "Accept-Language: en", "Connection: close",
+            "Content-Type: application/x-www-form-urlencoded", "Content-Length: \(form.utf8.count)", "", form,
+        ]
+        try input.fileHandleForWriting.write(contentsOf: Data(request.joined(separator: "\r\n").utf8))
+        // It is the server that ends the connection.
+        let answer = try output.fileHandleForReading.readToEnd() ?? Data()
+        try input.fileHandleForWriting.close()
+        browser.waitUntilExit()
+        return String(decoding: answer, as: UTF8.self)
     }
 
     /// The root that an app of this environment has built in.
