@@ -11,6 +11,7 @@ mod approval;
 mod bad_input;
 mod browsers;
 mod devices;
+mod embedding;
 mod log;
 mod offline;
 mod pin;
