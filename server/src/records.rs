@@ -354,6 +354,12 @@ pub struct Transaction {
     pub collected: bool,
     /// What the OpenID provider keeps with it.
     pub oidc: Option<serde_json::Value>,
+    /// How often the person before the page asked for more time.
+    #[serde(default)]
+    pub extended: u8,
+    /// The place among a source's locked requests that it holds.
+    #[serde(default)]
+    pub slot: Option<Hash32>,
 }
 
 /// For whom a transaction is.

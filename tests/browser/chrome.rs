@@ -25,6 +25,16 @@ pub(crate) struct Chrome {
 impl Chrome {
     /// A window of 900 by 1,000 pixels.
     pub(crate) async fn start() -> Self {
+        Self::with(json!({ "intl.accept_languages": "da,en" })).await
+    }
+
+    /// The same, of a person who has turned scripts off.
+    pub(crate) async fn without_scripts() -> Self {
+        let off = json!({ "intl.accept_languages": "da,en", "profile.managed_default_content_settings.javascript": 2 });
+        Self::with(off).await
+    }
+
+    async fn with(preferences: Value) -> Self {
         let profile = tempfile::tempdir().unwrap();
         let data = format!("--user-data-dir={}", profile.path().display());
         let mut options = json!({ "args": [
@@ -32,7 +42,7 @@ impl Chrome {
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
             "--ignore-certificate-errors", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-proxy-server",
             data,
-        ], "prefs": { "intl.accept_languages": "da,en" } });
+        ], "prefs": preferences });
         // Where Debian keeps it; elsewhere chromedriver looks for it.
         if Path::new("/usr/bin/chromium").exists() {
             options["binary"] = json!("/usr/bin/chromium");
@@ -50,6 +60,32 @@ impl Chrome {
     pub(crate) async fn resize(&self, width: u32, height: u32) {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.tools("Emulation.setDeviceMetricsOverride", metrics).await;
+    }
+
+    /// What the person has asked of the system: `prefers-color-scheme`, `forced-colors` and the like. It takes the place
+    /// of what was asked before.
+    pub(crate) async fn prefers(&self, features: &[(&str, &str)]) {
+        let features: Vec<_> = features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        self.tools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+    }
+
+    /// From now on pages stay where they would go on by themselves at once or after three seconds, so that they can be
+    /// looked at.
+    pub(crate) async fn hold(&self) {
+        // axe, once it is there, has timers of its own.
+        let source = "const set = window.setTimeout; window.setTimeout = (go, wait, ...rest) => \
+                      set(go, (wait === 0 || wait === 3000) && !window.axe ? 3600000 : wait, ...rest);";
+        self.tools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await;
+    }
+
+    /// Presses keys, one after the other; the special ones are WebDriver's (section 17.4.2).
+    pub(crate) async fn press(&self, keys: &str) {
+        let strokes = keys
+            .chars()
+            .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key.to_string() })));
+        let actions =
+            json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes.collect::<Vec<_>>() }] });
+        self.driver.post("/actions", actions).await.unwrap();
     }
 
     pub(crate) async fn open(&self, url: &str) {
@@ -112,14 +148,6 @@ impl Chrome {
         decode(&self.driver.get("/screenshot").await.unwrap())
     }
 
-    /// The whole page from top to bottom, as a PNG.
-    pub(crate) async fn whole_page(&self) -> Vec<u8> {
-        let size = self.script("return [innerWidth, document.documentElement.offsetHeight]").await;
-        let clip = json!({ "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1 });
-        let asked = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
-        decode(&self.tools("Page.captureScreenshot", asked).await["data"])
-    }
-
     /// Waits until the text of an element is what it should be.
     pub(crate) async fn until_text(&self, css: &str, text: &str) {
         let mut last = Ok(String::new());
@@ -153,6 +181,30 @@ impl Chrome {
         let line =
             |entry: &Value| format!("{} {}", entry["level"].as_str().unwrap(), entry["message"].as_str().unwrap());
         log.iter().map(line).collect()
+    }
+
+    /// What has come over the network since pages or this were last asked: addresses, with the bytes of their answers,
+    /// headers included, as they travelled.
+    pub(crate) async fn weighed(&self) -> Vec<(String, u64)> {
+        let mut weighed: Vec<(String, String, u64)> = Vec::new();
+        for entry in self.log("performance").await {
+            let event: Value = serde_json::from_str(entry["message"].as_str().unwrap()).unwrap();
+            let (event, parameters) = (&event["message"]["method"], &event["message"]["params"]);
+            let id = parameters["requestId"].as_str().unwrap_or_default().to_owned();
+            match event.as_str().unwrap_or_default() {
+                "Network.requestWillBeSent" => {
+                    weighed.push((id, parameters["request"]["url"].as_str().unwrap().to_owned(), 0));
+                }
+                "Network.loadingFinished" => {
+                    let bytes = parameters["encodedDataLength"].as_f64().unwrap_or_default();
+                    if let Some(one) = weighed.iter_mut().rev().find(|(known, ..)| *known == id) {
+                        one.2 = bytes.round() as u64;
+                    }
+                }
+                _ => {}
+            }
+        }
+        weighed.into_iter().map(|(_, url, bytes)| (url, bytes)).filter(|(url, _)| url.starts_with("http")).collect()
     }
 
     /// The addresses on the network that pages have asked for since this was last asked.

@@ -13,7 +13,7 @@ async fn a_scanned_code_signs_in_at_the_bank() {
     let (_, phone) = scene.world.person("anna-berg").await;
     scene.log_on().await;
     assert_eq!(scene.chrome.title().await, "Log på – Godkend");
-    assert_eq!(scene.chrome.text("h1").await.unwrap(), "Netbanken vil have dig til at godkende");
+    assert_eq!(scene.chrome.text("h1").await.unwrap(), "Netbanken\nvil have dig til at logge på");
     assert_eq!(scene.chrome.text("#text").await.unwrap(), "Log på Netbanken");
     let view = scene.scan(&phone).await;
     assert_eq!(view.text.as_deref(), Some("Log på Netbanken"), "the phone shows what the page shows");
@@ -66,7 +66,7 @@ async fn whatever_ends_a_login_the_bank_hears_of_it() {
 
     // Not answered: the page says so before it goes.
     scene.log_on().await;
-    assert!(scene.chrome.text("#left").await.unwrap().ends_with("sekunder tilbage"));
+    assert!(scene.chrome.text("#left").await.unwrap().starts_with("Udløber om "));
     scene.world.advance(200).await;
     scene.chrome.until_text("#status", "Tiden er gået. Du sendes tilbage.").await;
     assert!(!scene.chrome.shows("#scan").await && !scene.chrome.shows("#cancel").await);

@@ -4,15 +4,23 @@
 //! clicked, texts are read as they are displayed. The phone is the client with software keys, as in the other stories.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod axe;
 mod camera;
 mod chrome;
 mod scene;
 mod webdriver;
 
+mod access;
 mod block;
+mod combinations;
+mod keyboard;
+mod languages;
+mod light;
 mod login;
 mod means;
 mod other_ways;
 mod page;
 mod payment;
 mod screens;
+mod scriptless;
+mod time;

@@ -11,11 +11,11 @@ use crate::scene::Scene;
 use godkend_tests::Ask;
 use godkend_tests::world::Citizen;
 
-const PASSWORD: &str = "en hest spiser havre på Møn";
+pub(crate) const PASSWORD: &str = "en hest spiser havre på Møn";
 const SEED: &[u8] = b"a seed of twenty one bytes";
 
 /// A citizen to whom the desk has handed a display.
-async fn holder(scene: &Scene, user_id: &str) -> (Citizen, Token) {
+pub(crate) async fn holder(scene: &Scene, user_id: &str) -> (Citizen, Token) {
     let citizen = scene.world.citizen(user_id).await;
     let container = format!(
         r#"<KeyContainer Version="1.0" xmlns="urn:ietf:params:xml:ns:keyprov:pskc"><KeyPackage><DeviceInfo>
@@ -36,7 +36,7 @@ async fn holder(scene: &Scene, user_id: &str) -> (Citizen, Token) {
 }
 
 /// Chooses a password on the page, with a code of the desk's.
-async fn choose(scene: &Scene, citizen: &Citizen, user_id: &str, password: &str, again: &str) {
+pub(crate) async fn choose(scene: &Scene, citizen: &Citizen, user_id: &str, password: &str, again: &str) {
     let path = format!("citizens/{}/password", citizen.id);
     let (_, opened) = scene.world.desk(Method::POST, &path, Some(json!({}))).await;
     let chrome = &scene.chrome;
@@ -93,7 +93,10 @@ async fn a_password_is_chosen_and_signs_in_with_a_display() {
     chrome.click("#logout").await;
     chrome.until_shown("#login").await;
     scene.log_on().await;
-    assert_eq!(chrome.text("#ways li:first-child").await.unwrap(), "Log på med adgangskode + kodeviser");
+    assert_eq!(
+        chrome.text("#ways li:first-child").await.unwrap(),
+        "Log på med adgangskode + kodeviser\nSenest brugt her"
+    );
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use godkend_borger::Borger;
 use godkend_core::RequestView;
 use godkend_netbank::{Bank, Settings};
 use godkend_protocol::codes::Code;
@@ -20,32 +21,53 @@ pub(crate) struct Scene {
     pub(crate) chrome: Chrome,
     /// The bank's origin.
     pub(crate) bank: String,
+    /// The public body's.
+    pub(crate) borger: String,
 }
 
 impl Scene {
     pub(crate) async fn new() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let bank = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
-        let hash = hex::encode(ring::digest::digest(&ring::digest::SHA256, CLIENT_SECRET.as_bytes()));
-        let registered = format!(
-            "\n[[relying_party]]\nclient_id = \"bank\"\nclient_secret_sha256 = \"{hash}\"\nname = \"Netbanken\"\n\
-             redirect_uris = [\"{bank}/callback\"]\n"
-        );
-        let (world, chrome) = tokio::join!(World::with(|_| {}, |config| config.push_str(&registered)), Chrome::start());
-        let settings = Settings {
-            url: bank.clone(),
-            issuer: world.url.clone(),
-            client_id: "bank".to_owned(),
-            client_secret: Some(CLIENT_SECRET.to_owned()),
-            certificate: Some(std::fs::read(world.data().join(CERTIFICATE_FILE)).unwrap()),
+        Self::with(Chrome::start()).await
+    }
+
+    /// With a browser of its own kind.
+    pub(crate) async fn with(chrome: impl Future<Output = Chrome>) -> Self {
+        let listen = async || {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let origin = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
+            (listener, origin)
         };
-        tokio::spawn(Bank::new(settings).unwrap().serve(listener));
-        Self { world, chrome, bank }
+        let ((at_bank, bank), (at_borger, borger)) = (listen().await, listen().await);
+        let hash = hex::encode(ring::digest::digest(&ring::digest::SHA256, CLIENT_SECRET.as_bytes()));
+        let registered =
+            [("bank", "Netbanken", &bank), ("borgersiden", "Borgersiden", &borger)].map(|(id, name, origin)| {
+                format!(
+                    "\n[[relying_party]]\nclient_id = \"{id}\"\nclient_secret_sha256 = \"{hash}\"\nname = \"{name}\"\n\
+                 redirect_uris = [\"{origin}/callback\"]\n"
+                )
+            });
+        let (world, chrome) = tokio::join!(World::with(|_| {}, |config| config.push_str(&registered.concat())), chrome);
+        let certificate = std::fs::read(world.data().join(CERTIFICATE_FILE)).unwrap();
+        let settings = |id: &str, origin: &str| Settings {
+            url: origin.to_owned(),
+            issuer: world.url.clone(),
+            client_id: id.to_owned(),
+            client_secret: Some(CLIENT_SECRET.to_owned()),
+            certificate: Some(certificate.clone()),
+        };
+        tokio::spawn(Bank::new(settings("bank", &bank)).unwrap().serve(at_bank));
+        tokio::spawn(Borger::new(settings("borgersiden", &borger)).unwrap().serve(at_borger));
+        Self { world, chrome, bank, borger }
     }
 
     /// From the bank's front page to the login page.
     pub(crate) async fn log_on(&self) {
-        self.chrome.open(&self.bank).await;
+        self.log_on_at(&self.bank).await;
+    }
+
+    /// From a demo site's front page to the login page.
+    pub(crate) async fn log_on_at(&self, site: &str) {
+        self.chrome.open(site).await;
         self.chrome.click("#login").await;
         self.chrome.until_at(format!("{}/login/", self.world.url)).await;
     }

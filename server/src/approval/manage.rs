@@ -87,5 +87,7 @@ pub(super) fn own_transaction(app: &App, id: Id, operation: Operation) -> Transa
         outcome: None,
         collected: false,
         oidc: None,
+        extended: 0,
+        slot: None,
     }
 }

@@ -34,8 +34,8 @@ pub(crate) use offline::offline_tries;
 pub use offline::{offline_challenge, offline_code};
 pub(crate) use operations::reset_of;
 pub use page::{
-    Granted, Known, RETURN_PATH, State, TransactionView, cancel, collect, collect_into, complete_same_device, frames,
-    same_device_link, view, wait,
+    Granted, Known, RETURN_PATH, State, TransactionView, cancel, collect, collect_into, complete_same_device, extend,
+    frames, may_extend, same_device_link, view, wait,
 };
 pub(crate) use seal::check as check_seal;
 pub(crate) use settle::{settle, told};

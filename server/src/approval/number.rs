@@ -171,6 +171,19 @@ pub(crate) async fn name(app: &App, folded: &str) -> Result<(Id, bool), ApiError
     Ok((named, account.is_some_and(|account| !account.doc.blocked)))
 }
 
+/// Keeps the place of a request that was given more time.
+pub(super) async fn keep_slot(app: &App, changes: &mut Changes, transaction: &Transaction) -> Result<(), ApiError> {
+    let Some(key) = &transaction.slot else { return Ok(()) };
+    for number in 0..app.config.approval.locked_waiting.max(1) {
+        let held = docs::get::<LockedSlot>(&*app.store, &LockedSlot::id(key, number)).await?;
+        if let Some(mut held) = held.filter(|held| held.doc.transaction == transaction.id) {
+            held.doc.expires = transaction.expires;
+            changes.update(&held);
+        }
+    }
+    Ok(())
+}
+
 fn slot_key(transaction: &Transaction, folded: &str) -> Hash32 {
     crypto::labelled_hash("godkend/1/locked", &[transaction.source.as_bytes(), folded.as_bytes()])
 }
@@ -192,6 +205,7 @@ async fn lock(
     let folded = fold(user_id);
     let (named, known) = name(app, &folded).await?;
     take_slot(app, changes, &entry.doc, &folded, now).await?;
+    entry.doc.slot = Some(slot_key(&entry.doc, &folded));
     entry.doc.number = Some(free_number(app, &named).await?);
     entry.doc.addressed = Some(Addressed { account: known.then_some(named), by });
     entry.doc.nobody = (!known).then_some(named);

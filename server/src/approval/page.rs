@@ -11,8 +11,8 @@ use godkend_protocol::types::{Action, Binding, Decision, Factor, Level};
 use serde::{Deserialize, Serialize};
 
 use super::browser::{self, BrowserCookie};
-use super::settle;
-use super::transaction::{check_open, check_session, close, read};
+use super::transaction::{check_open, check_session, close, keep_open, lifetime, read};
+use super::{number, settle};
 use crate::app::App;
 use crate::docs::{self, Changes, retry};
 use crate::error::ApiError;
@@ -25,6 +25,8 @@ pub const RETURN_PATH: &str = "/login/return";
 const COLLECT_WITHIN: i64 = 600;
 /// How often a wait that nobody wakes looks again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often a person may ask for more time (WCAG 2.2, 2.2.1, asks for ten times at least).
+const MOST_EXTENSIONS: u8 = 10;
 /// Waits of one transaction that are held at once: a person's tabs. More are answered at once.
 const MOST_WAITS: usize = 4;
 
@@ -233,6 +235,43 @@ pub async fn cancel(app: &App, id: &Id, browser_session: Option<&Hash32>) -> Res
         close(app, &mut changes, &mut entry, now).await?;
         changes.commit(&*app.store).await?;
         settle::told(app, &entry.doc);
+        Ok(())
+    })
+    .await
+}
+
+/// Whether [`extend`] would give more time.
+#[must_use]
+pub fn may_extend(transaction: &Transaction, now: i64) -> bool {
+    transaction.extended < MOST_EXTENSIONS && view(transaction, now).state == State::Waiting
+}
+
+/// Gives the person before the page the whole time again. Once a phone has opened the request its challenge has an end of
+/// its own, which nobody moves.
+///
+/// # Errors
+/// [`Code::TransactionUnknown`] for another session; [`Code::TransactionFinished`]; [`Code::TransactionExpired`];
+/// [`Code::TransactionTaken`] once a phone has opened it; [`Code::OperationRefused`] after ten times.
+pub async fn extend(app: &App, id: &Id, browser_session: Option<&Hash32>) -> Result<(), ApiError> {
+    retry(|| async {
+        let now = app.now();
+        let mut entry = read(app, id).await?;
+        check_session(&entry.doc, browser_session)?;
+        check_open(&entry.doc, now)?;
+        if entry.doc.taken.is_some() {
+            return Err(Code::TransactionTaken.into());
+        }
+        if !may_extend(&entry.doc, now) {
+            return Err(Code::OperationRefused.into());
+        }
+        entry.doc.extended = entry.doc.extended.saturating_add(1);
+        entry.doc.expires = now.saturating_add(lifetime(app));
+        let mut changes = Changes::new();
+        keep_open(app, &mut changes, &entry.doc).await?;
+        number::keep_slot(app, &mut changes, &entry.doc).await?;
+        changes.update(&entry);
+        changes.commit(&*app.store).await?;
+        app.wake.all(*id);
         Ok(())
     })
     .await

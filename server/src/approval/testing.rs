@@ -79,6 +79,8 @@ pub(crate) fn transaction() -> Transaction {
         outcome: None,
         collected: false,
         oidc: None,
+        extended: 0,
+        slot: None,
     }
 }
 

@@ -266,6 +266,8 @@ fn fresh(app: &App, new: &NewTransaction, page: bool) -> Transaction {
         outcome: None,
         collected: false,
         oidc: None,
+        extended: 0,
+        slot: None,
     };
     transaction.seal = Some(seal::of(app, &transaction));
     transaction
@@ -278,6 +280,27 @@ pub(super) fn put_open(changes: &mut Changes, transaction: &Transaction, account
     if let Some(number) = transaction.number.clone() {
         changes.insert(&OpenNumber { account, number, transaction: id, expires });
     }
+}
+
+/// Gives the records that find an addressed transaction its new end.
+pub(super) async fn keep_open(app: &App, changes: &mut Changes, transaction: &Transaction) -> Result<(), ApiError> {
+    let addressed = transaction.addressed.as_ref().and_then(|addressed| addressed.account);
+    let Some(account) = addressed.or(transaction.nobody) else { return Ok(()) };
+    for locked in [false, true] {
+        let key = Open::key(&account, locked, &transaction.id);
+        if let Some(mut open) = docs::get::<Open>(&*app.store, &key).await? {
+            open.doc.expires = transaction.expires;
+            changes.update(&open);
+        }
+    }
+    if let Some(number) = &transaction.number
+        && let Some(mut found) = docs::get::<OpenNumber>(&*app.store, &OpenNumber::key(&account, number)).await?
+        && found.doc.transaction == transaction.id
+    {
+        found.doc.expires = transaction.expires;
+        changes.update(&found);
+    }
+    Ok(())
 }
 
 /// Removes the records that find a transaction.

@@ -94,7 +94,7 @@ fn document(issuer: &str, all_push: bool) -> Value {
         "claims_parameter_supported": false,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
-        "ui_locales_supported": ["da", "en"],
+        "ui_locales_supported": ["da", "en", "kl"],
         "claims_supported": CLAIMS,
     });
     let beside = json!({

@@ -34,6 +34,21 @@ pub enum Language {
     Da,
     /// English.
     En,
+    /// Greenlandic.
+    Kl,
+}
+
+impl Language {
+    /// Reads a tag of RFC 5646 by its first part.
+    #[must_use]
+    pub fn of_tag(tag: &str) -> Option<Self> {
+        match tag.split('-').next().unwrap_or_default() {
+            "da" => Some(Self::Da),
+            "en" => Some(Self::En),
+            "kl" => Some(Self::Kl),
+            _ => None,
+        }
+    }
 }
 
 /// What a relying party asks of a person, checked.

@@ -216,18 +216,14 @@ pub fn user_id(text: &str) -> Result<String, OidcError> {
 
 fn language(params: &Params) -> Result<Language, OidcError> {
     match params.get("language") {
-        // Greenlandic readers get Danish until there is a translation.
-        Some("da" | "kl") => return Ok(Language::Da),
+        Some("da") => return Ok(Language::Da),
         Some("en") => return Ok(Language::En),
+        Some("kl") => return Ok(Language::Kl),
         Some(_) => return Err(OidcError::invalid("language must be da, en or kl.")),
         None => {}
     }
     let wanted = visible(params.get("ui_locales").unwrap_or_default(), 256, "ui_locales is malformed.")?;
-    let known = wanted.split(' ').find_map(|tag| match tag.split('-').next() {
-        Some("da" | "kl") => Some(Language::Da),
-        Some("en") => Some(Language::En),
-        _ => None,
-    });
+    let known = wanted.split(' ').find_map(Language::of_tag);
     // RFC 5646 tags that nobody here speaks are no error (OpenID Connect Core, section 3.1.2.1).
     Ok(known.unwrap_or_default())
 }

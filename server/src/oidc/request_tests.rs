@@ -281,7 +281,8 @@ fn languages_fall_back_to_danish() {
         ("ui_locales", "sv da-DK en", Language::Da),
         ("ui_locales", "sv", Language::Da),
         ("language", "en", Language::En),
-        ("language", "kl", Language::Da),
+        ("ui_locales", "kl-GL da", Language::Kl),
+        ("language", "kl", Language::Kl),
     ] {
         assert_eq!(check(&[(name, value)]).unwrap().ask.language, language, "{value}");
     }

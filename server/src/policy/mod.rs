@@ -68,6 +68,9 @@ pub struct MeansRule {
     pub danish: String,
     /// What an English reader calls it.
     pub english: String,
+    /// What a Greenlandic reader calls it; the Danish name where there is none.
+    #[serde(default)]
+    pub greenlandic: Option<String>,
     /// The factors that it proves.
     pub kinds: Vec<Kind>,
     /// The highest level that a combination can owe to it.

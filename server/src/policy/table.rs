@@ -11,7 +11,7 @@ impl Policy {
     /// The table in a language, in Markdown.
     #[must_use]
     pub fn table(&self, language: Language) -> String {
-        let danish = language == Language::Da;
+        let danish = language != Language::En;
         let pick = |da: &'static str, en: &'static str| if danish { da } else { en };
         let mut text = format!(
             "| {} | {} |\n|---|---|\n",
@@ -58,7 +58,11 @@ impl Policy {
     pub fn people_call(&self, combination: &Combination, language: Language) -> String {
         let called = |name: &String| {
             let rule = self.means(name);
-            let readers = rule.map(|means| if language == Language::Da { &means.danish } else { &means.english });
+            let readers = rule.map(|means| match language {
+                Language::Da => &means.danish,
+                Language::En => &means.english,
+                Language::Kl => means.greenlandic.as_ref().unwrap_or(&means.danish),
+            });
             readers.unwrap_or(name).clone()
         };
         combination.means.iter().map(called).collect::<Vec<_>>().join(" + ")

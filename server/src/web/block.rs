@@ -8,19 +8,17 @@ use axum::http::{Extensions, HeaderMap};
 use axum::response::Response;
 use godkend_protocol::codes::Code;
 
-use super::finish::language;
-use super::html;
 use super::visitor::Visitor;
+use super::{html, language};
 use crate::app::App;
 use crate::device;
 use crate::oidc;
 use crate::oidc::params::Params;
-use crate::oidc::records::Language;
 
 /// `GET /block`.
 pub(super) async fn page(RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     let params = Params::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
-    html::block(chosen(&params, &headers), None)
+    html::block(language::asked(&params, &headers), None)
 }
 
 /// `POST /block` with the form field `code`.
@@ -32,18 +30,10 @@ pub(super) async fn submit(
 ) -> Response {
     let params = match oidc::form(&headers, &body) {
         Ok(params) => params,
-        Err(_) => return html::block(language(&headers), Some(Err(Code::Malformed.into()))),
+        Err(_) => return html::block(language::preferred(&headers), Some(Err(Code::Malformed.into()))),
     };
-    let language = chosen(&params, &headers);
-    let visitor = Visitor::of(&app, &headers, &extensions, language);
+    let spoken = language::asked(&params, &headers);
+    let visitor = Visitor::of(&app, &headers, &extensions, spoken);
     let outcome = device::block_by_code(&app, params.get("code").unwrap_or_default(), &visitor.source).await;
-    html::block(language, Some(outcome.map(|blocked| blocked.model)))
-}
-
-fn chosen(params: &Params, headers: &HeaderMap) -> Language {
-    match params.get("language") {
-        Some("en") => Language::En,
-        Some("da") => Language::Da,
-        _ => language(headers),
-    }
+    html::block(spoken, Some(outcome.map(|blocked| blocked.model)))
 }

@@ -6,11 +6,15 @@ use godkend_protocol::crypto;
 
 use crate::app::App;
 use crate::approval::BrowserCookie;
+use crate::oidc::records::Language;
 
 /// Seconds that a login's cookie lives: longer than the login, so that its last page can still be shown.
 const LOGIN_AGE: i64 = 900;
 /// Seconds that a remembered browser's cookie lives: what browsers allow (400 days).
 const BROWSER_AGE: i64 = 400 * 86_400;
+
+/// The name of the cookie that holds a language, over HTTPS and without.
+const LANGUAGE_NAMES: [&str; 2] = ["__Host-godkend-language", "godkend-language"];
 
 /// The hash under which the server and the challenge know a session.
 pub(super) fn session_hash(secret: &Secret<32>) -> Hash32 {
@@ -75,6 +79,22 @@ pub(super) fn way<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a str> {
 
 pub(super) fn set_way(app: &App, value: &str) -> Option<HeaderValue> {
     cookie(app, &format!("{}godkend-way", prefix(app)), value, BROWSER_AGE)
+}
+
+/// The language that was chosen in this browser.
+pub(super) fn language(headers: &HeaderMap) -> Option<Language> {
+    Language::of_tag(read(headers, LANGUAGE_NAMES[0]).or_else(|| read(headers, LANGUAGE_NAMES[1]))?)
+}
+
+pub(super) fn set_language(app: &App, language: Language) -> Option<HeaderValue> {
+    let [secure, plain] = LANGUAGE_NAMES;
+    cookie(app, if is_secure(app) { secure } else { plain }, super::texts::of(language).tag, BROWSER_AGE)
+}
+
+/// A login's cookie again, for the time that it was given.
+pub(super) fn renew_session(app: &App, headers: &HeaderMap, id: &Id) -> Option<HeaderValue> {
+    let name = login_name(app, id);
+    cookie(app, &name, read(headers, &name)?, LOGIN_AGE)
 }
 
 fn login_name(app: &App, id: &Id) -> String {

@@ -11,6 +11,7 @@ use godkend_protocol::crypto;
 use godkend_protocol::types::Action;
 use url::Url;
 
+use super::language::preferred as language;
 use super::{cookies, html, password};
 use crate::app::App;
 use crate::approval::{self, State as TransactionState};
@@ -186,13 +187,6 @@ fn address(redirect_uri: &str, state: Option<&str>, issuer: &str, parameters: &[
         query.append_pair("iss", issuer);
     }
     Some(url.into())
-}
-
-/// Where no request says it: what the browser prefers.
-pub(super) fn language(headers: &HeaderMap) -> Language {
-    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let first = accepted.split([',', ';']).next().unwrap_or_default().trim();
-    if first.starts_with("en") { Language::En } else { Language::Da }
 }
 
 #[cfg(test)]

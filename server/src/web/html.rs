@@ -3,89 +3,28 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use godkend_protocol::types::Payment;
-use serde_json::Value;
 
+use super::icons::{self, emblem};
 use super::texts::{self, Texts};
-use super::{ICON_PATH, SCRIPT_PATH, STYLE_PATH};
+use super::{ICON_PATH, STYLE_PATH};
 use crate::error::ApiError;
 use crate::oidc::error::OidcError;
-use crate::oidc::records::{Language, Login};
+use crate::oidc::records::Language;
 use crate::oidc::request::amount_text;
 use crate::records::Transaction;
 
-/// The login page. Its script reads `state` and `frames`, the same JSON that it asks for later.
-pub(super) fn login(login: &Login, transaction: &Transaction, state: &Value, frames: &Value, ways: &str) -> Response {
-    let ask = &login.request.ask;
-    let t = texts::of(ask.language);
-    let asked = asked(t, transaction);
-    let messages = serde_json::json!({
-        "waiting": t.waiting, "opened": t.opened, "approved": t.approved, "denied": t.denied, "reported": t.denied,
-        "expired": t.expired, "lost": t.lost, "failed": t.failed, "seconds_left": t.seconds_left,
-    });
-    let body = format!(
-        r#"<main id="login" data-id="{id}" data-state="{state}" data-frames="{frames}" data-texts="{messages}">
-<h1>{name} {asks}</h1>
-{asked}
-<p class="warn">{warn}</p>
-<div id="progress"><p id="status" role="status" aria-live="polite">{waiting}</p><p id="left"></p></div>
-<p id="problem" role="alert" hidden></p>
-<section id="remembered" hidden><p>{remembered}</p></section>
-<section id="number-box" aria-live="polite" hidden><p>{number}</p><p id="number" class="digits"></p></section>
-<section id="scan"><p>{scan}</p><div id="qr" role="img" aria-label="{qr_alt}"></div>
-<p><a id="same-device" hidden>{same_device}</a></p></section>
-<details id="other"><summary>{by_user_id}</summary>
-<form id="user-id-form"><label for="user-id">{user_id}</label>
-<input id="user-id" name="user_id" minlength="5" maxlength="48" autocomplete="username" autocapitalize="none" spellcheck="false" required value="{hint}">
-<button type="submit">{go_on}</button> <button type="button" id="offline-button">{offline}</button></form></details>
-<section id="offline-box" hidden><p>{offline_scan}</p><div id="offline-qr" role="img" aria-label="QR"></div>
-<form id="offline-form"><label for="offline-code">{offline_code}</label>
-<input id="offline-code" name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="11" required>
-<button type="submit">{go_on}</button></form></section>
-{ways}<p><button type="button" id="cancel">{cancel}</button></p>
-<noscript><p>{script}</p></noscript>
-</main>
-<script src="{SCRIPT_PATH}" defer></script>"#,
-        id = escape(&transaction.id.to_base64()),
-        state = escape(&state.to_string()),
-        frames = escape(&frames.to_string()),
-        messages = escape(&messages.to_string()),
-        name = escape(&transaction.relying_party.name),
-        asks = t.asks,
-        warn = t.warn,
-        waiting = t.waiting,
-        remembered = t.remembered,
-        scan = t.scan,
-        qr_alt = t.qr_alt,
-        same_device = t.same_device,
-        number = t.number,
-        by_user_id = t.by_user_id,
-        user_id = t.user_id,
-        hint = escape(ask.login_hint.as_deref().unwrap_or_default()),
-        go_on = t.go_on,
-        offline = t.offline,
-        offline_scan = t.offline_scan,
-        offline_code = t.offline_code,
-        cancel = t.cancel,
-        script = t.script,
-    );
-    page(StatusCode::OK, t, t.action(transaction.action), &body)
-}
-
-/// What is asked: action, text and payment, all of it.
+/// What is asked: payment and text, all of it.
 pub(super) fn asked(t: &Texts, transaction: &Transaction) -> String {
-    let mut lines = format!(r#"<p id="action">{}</p>"#, t.action(transaction.action));
-    if let Some(text) = &transaction.text {
-        lines.push_str(&format!(r#"<p id="text">{}</p>"#, escape(text)));
-    }
-    if let Some(payment) = &transaction.payment {
-        lines.push_str(&payment_lines(t, payment));
-    }
-    lines
+    let payment = transaction.payment.as_ref().map(|payment| payment_lines(t, payment)).unwrap_or_default();
+    let text = transaction.text.as_ref().map(|text| {
+        format!(r#"<div class="message"><p class="label">{}</p><p id="text">{}</p></div>"#, t.message, escape(text))
+    });
+    payment + &text.unwrap_or_default()
 }
 
 fn payment_lines(t: &Texts, payment: &Payment) -> String {
     let amount = amount_text(payment.amount_minor);
-    let amount = if t.tag == "da" { amount.replace('.', ",") } else { amount };
+    let amount = if t.tag == "en" { amount } else { amount.replace('.', ",") };
     let account = payment
         .account
         .as_deref()
@@ -104,37 +43,44 @@ fn payment_lines(t: &Texts, payment: &Payment) -> String {
 pub(super) fn refused(language: Language, error: &OidcError) -> Response {
     let t = texts::of(language);
     let body = format!(
-        r#"<main><h1>{}</h1><p>{}</p><p class="detail"><code>{}</code>: {}</p></main>"#,
+        r#"<main class="card">{}<h1>{}</h1><p>{}</p><p class="detail" lang="en"><code>{}</code>: {}</p></main>"#,
+        emblem("bad", icons::CROSS),
         t.refused,
         t.refused_hint,
         error.kind.as_str(),
         escape(error.description),
     );
-    page(StatusCode::BAD_REQUEST, t, t.refused, &body)
+    plain(StatusCode::BAD_REQUEST, t, t.refused, &body)
 }
 
 /// A login's page or end in a browser that did not begin it.
 pub(super) fn wrong_browser(language: Language) -> Response {
     let t = texts::of(language);
-    page(StatusCode::NOT_FOUND, t, t.failed, &format!("<main><h1>{}</h1><p>{}</p></main>", t.failed, t.other_browser))
+    let emblem = emblem("bad", icons::CROSS);
+    let body = format!(r#"<main class="card">{emblem}<h1>{}</h1><p>{}</p></main>"#, t.failed, t.other_browser);
+    plain(StatusCode::NOT_FOUND, t, t.failed, &body)
 }
 
 /// The end of a session whose relying party named no page to go back to.
 pub(super) fn logged_out(language: Language) -> Response {
     let t = texts::of(language);
-    let (title, sentence) = match language {
-        Language::Da => ("Du er logget af", "Du kan lukke vinduet."),
-        Language::En => ("You are logged out", "You can close this window."),
-    };
-    page(StatusCode::OK, t, title, &format!("<main><h1>{title}</h1><p>{sentence}</p></main>"))
+    let emblem = emblem("good", icons::CHECK);
+    let body = format!(r#"<main class="card">{emblem}<h1>{}</h1><p>{}</p></main>"#, t.logged_out, t.close_window);
+    plain(StatusCode::OK, t, t.logged_out, &body)
 }
 
 /// A refusal with its own sentence.
 pub(super) fn error(language: Language, error: &ApiError) -> Response {
     let t = texts::of(language);
-    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = format!("<main><h1>{}</h1><p>{}</p></main>", t.failed, sentence(language, error));
-    page(status, t, t.failed, &body)
+    let status = status_of(error);
+    let (sentence, tag) = texts::sentence(language, error.code);
+    let emblem = emblem("bad", icons::CROSS);
+    let body = format!(r#"<main class="card">{emblem}<h1>{}</h1><p lang="{tag}">{sentence}</p></main>"#, t.failed);
+    plain(status, t, t.failed, &body)
+}
+
+pub(super) fn status_of(error: &ApiError) -> StatusCode {
+    StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// The block page; after a try, with what came of it: the phone's model, or why not.
@@ -142,52 +88,81 @@ pub(super) fn block(language: Language, outcome: Option<Result<String, ApiError>
     let t = texts::of(language);
     let (status, told) = match &outcome {
         None => (StatusCode::OK, String::new()),
-        Some(Ok(model)) => {
-            (StatusCode::OK, format!(r#"<p id="done" role="status">{} ({})</p>"#, t.block_done, escape(model)))
-        }
+        Some(Ok(model)) => (
+            StatusCode::OK,
+            format!(r#"<p id="done" class="done" role="status">{} ({})</p>"#, t.block_done, escape(model)),
+        ),
         Some(Err(error)) => {
-            let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, format!(r#"<p id="problem" role="alert">{}</p>"#, sentence(language, error)))
+            let (sentence, tag) = texts::sentence(language, error.code);
+            (status_of(error), format!(r#"<p id="problem" class="problem" role="alert" lang="{tag}">{sentence}</p>"#))
         }
     };
-    let other = if language == Language::Da { "en" } else { "da" };
     let body = format!(
-        r#"<main><h1>{title}</h1><p>{hint}</p>{told}
+        r#"<main class="card">{emblem}<h1>{title}</h1><p id="hint">{hint}</p>{told}
 <form method="post" action="/block"><input type="hidden" name="language" value="{tag}">
 <label for="code">{label}</label>
-<input id="code" name="code" autocomplete="off" autocapitalize="characters" spellcheck="false" maxlength="40" required>
-<button type="submit">{button}</button></form>
-<p><a href="/block?language={other}" lang="{other}">{other_language}</a></p></main>"#,
+<input id="code" name="code" autocomplete="off" autocapitalize="characters" spellcheck="false" maxlength="40" required aria-describedby="hint">
+<button type="submit">{button}</button></form></main>"#,
+        emblem = emblem("calm", icons::LOCK),
         title = t.block_title,
         hint = t.block_hint,
         tag = t.tag,
         label = t.block_code,
         button = t.block_button,
-        other_language = t.other_language,
     );
     page(status, t, t.block_title, &body)
 }
 
-pub(super) fn sentence(language: Language, error: &ApiError) -> &'static str {
-    match language {
-        Language::Da => error.code.danish(),
-        Language::En => error.code.english(),
-    }
+/// A page whose language can be chosen.
+pub(super) fn page(status: StatusCode, t: &Texts, title: &str, body: &str) -> Response {
+    shell(&Shell { status, t, title, head: "", body, languages: true })
 }
 
-pub(super) fn page(status: StatusCode, t: &Texts, title: &str, body: &str) -> Response {
+/// One that cannot be asked for again: it speaks the language that was chosen before.
+fn plain(status: StatusCode, t: &Texts, title: &str, body: &str) -> Response {
+    shell(&Shell { status, t, title, head: "", body, languages: false })
+}
+
+/// What is around every page.
+pub(super) struct Shell<'a> {
+    pub(super) status: StatusCode,
+    pub(super) t: &'a Texts,
+    pub(super) title: &'a str,
+    /// More for the head.
+    pub(super) head: &'a str,
+    pub(super) body: &'a str,
+    /// Offers the other languages, at the same address.
+    pub(super) languages: bool,
+}
+
+pub(super) fn shell(shell: &Shell<'_>) -> Response {
+    let Shell { status, t, title, head, body, languages } = shell;
     let tag = t.tag;
+    let link = |(other, name): (&str, &str)| {
+        let current = if other == tag { r#" aria-current="true""# } else { "" };
+        format!(r#"<li><a href="?language={other}" lang="{other}" hreflang="{other}"{current}>{name}</a></li>"#)
+    };
+    let all = [("da", "Dansk"), ("en", "English"), ("kl", "Kalaallisut")];
+    let languages = if *languages {
+        let links: String = all.into_iter().map(link).collect();
+        format!(r#"<nav class="languages" aria-label="{}"><ul>{links}</ul></nav>"#, t.languages)
+    } else {
+        String::new()
+    };
     let page = format!(
         r#"<!doctype html>
 <html lang="{tag}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex"><title>{title} – Godkend</title><link rel="icon" href="{ICON_PATH}" type="image/svg+xml"><link rel="stylesheet" href="{STYLE_PATH}"></head>
+<meta name="robots" content="noindex"><meta name="color-scheme" content="light dark"><title>{title} – Godkend</title><link rel="icon" href="{ICON_PATH}" type="image/svg+xml"><link rel="stylesheet" href="{STYLE_PATH}">{head}</head>
 <body>
-<header><img src="{ICON_PATH}" alt="" width="28" height="28">Godkend</header>
+<header><p class="brand"><img src="{ICON_PATH}" alt="" width="32" height="32"><span>Godkend</span></p>{languages}</header>
 {body}
+<footer><p>{lost_phone} <a href="/block?language={tag}">{block}</a></p></footer>
 </body></html>
-"#
+"#,
+        lost_phone = t.lost_phone,
+        block = t.block_title,
     );
-    (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
+    (*status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
 }
 
 /// For text and for attributes in double quotes.

@@ -6,7 +6,6 @@
   const texts = JSON.parse(main.dataset.texts);
   const el = (id) => document.getElementById(id);
   let state = JSON.parse(main.dataset.state);
-  let deadline = performance.now() + state.expires_in * 1000;
   // The first frames came with the page.
   const first = JSON.parse(main.dataset.frames) || { now_ms: 0, frames: [] };
   let frames = first.frames;
@@ -53,8 +52,9 @@
     box.replaceChildren(svg);
   };
 
-  const problem = (text) => {
+  const problem = (text, language) => {
     el('problem').textContent = text || '';
+    el('problem').lang = language || document.documentElement.lang;
     el('problem').hidden = !text;
   };
 
@@ -85,25 +85,34 @@
     }
     const waiting = state.state === 'waiting';
     tell();
+    main.dataset.shown = state.state;
     el('scan').hidden = !waiting;
     el('other').hidden = !waiting;
     if (el('ways')) {
       el('ways').hidden = !waiting;
     }
-    el('remembered').hidden = !(waiting && state.remembered);
-    el('number-box').hidden = !(waiting && state.number);
+    el('pushed').hidden = !(waiting && state.remembered);
+    el('sent').textContent = state.shows_number ? texts.sent_number : texts.sent;
+    el('number-box').hidden = !(waiting && state.shows_number);
     el('number').textContent = state.number_spaced || '';
+    el('phone').hidden = state.state !== 'opened';
+    el('result').hidden = !state.finish;
+    el('onward').hidden = !state.finish;
     if (!waiting) {
       el('offline-box').hidden = true;
+      problem('');
     }
     const link = el('same-device');
     link.hidden = !state.same_device_link;
     if (state.same_device_link) {
       link.setAttribute('href', state.same_device_link);
     }
-    deadline = performance.now() + state.expires_in * 1000;
+    document.dispatchEvent(new CustomEvent('login-state', { detail: state }));
     if (state.finish) {
-      el('cancel').hidden = true;
+      el('go').setAttribute('href', state.finish);
+      if (el('cancel-form')) {
+        el('cancel-form').hidden = true;
+      }
       // Nobody did anything: without a moment to read it, the way back would come as a surprise.
       leave(state.finish, state.state === 'expired' ? 3000 : 0);
     }
@@ -128,6 +137,7 @@
     if (!reply.ok) {
       const error = new Error(json.message || String(reply.status));
       error.told = json.message;
+      error.language = json.language;
       error.status = reply.status;
       throw error;
     }
@@ -146,7 +156,7 @@
       } catch (error) {
         if (error.status === 404) {
           over = true;
-          problem(error.told);
+          problem(error.told, error.language);
           return;
         }
         await sleep(2000);
@@ -187,11 +197,6 @@
     }
   };
 
-  const count = () => {
-    const left = Math.max(0, Math.ceil((deadline - performance.now()) / 1000));
-    el('left').textContent = over ? '' : left + ' ' + texts.seconds_left;
-  };
-
   const submit = (id, path, body, then) => {
     el(id).addEventListener('submit', async (event) => {
       event.preventDefault();
@@ -199,7 +204,7 @@
       try {
         then(await ask(path, body()));
       } catch (error) {
-        problem(error.told || texts.failed);
+        problem(error.told || texts.failed, error.language);
       }
     });
   };
@@ -207,6 +212,7 @@
   submit('user-id-form', '/user-id', () => ({ user_id: el('user-id').value }), (reply) => {
     state.number = reply.number;
     state.number_spaced = reply.number_spaced;
+    state.shows_number = true;
     state.expires_in = reply.expires_in;
     show();
     el('number-box').scrollIntoView({ block: 'nearest' });
@@ -223,7 +229,7 @@
       el('offline-box').hidden = false;
       el('offline-box').scrollIntoView({ block: 'nearest' });
     } catch (error) {
-      problem(error.told || texts.failed);
+      problem(error.told || texts.failed, error.language);
     }
   });
 
@@ -232,22 +238,23 @@
     show();
   });
 
-  el('cancel').addEventListener('click', async () => {
-    cancelling = true;
-    try {
-      leave((await ask('/cancel', {})).finish);
-    } catch (error) {
-      cancelling = false;
-      problem(error.told || texts.failed);
-    }
-  });
+  if (el('cancel-form')) {
+    el('cancel-form').addEventListener('submit', async (event) => {
+      event.preventDefault();
+      cancelling = true;
+      try {
+        leave((await ask('/cancel', {})).finish);
+      } catch (error) {
+        cancelling = false;
+        problem(error.told || texts.failed, error.language);
+      }
+    });
+  }
 
   if (el('user-id').value) {
     el('other').open = true;
   }
   show();
-  setInterval(count, 1000);
-  count();
   watch();
   moveQr();
 })();

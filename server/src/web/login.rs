@@ -6,18 +6,21 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use godkend_protocol::bytes::Hash32;
+use axum::response::{IntoResponse, Redirect, Response};
+use godkend_protocol::bytes::{Hash32, Id};
 use godkend_protocol::codes::Code;
 use godkend_protocol::formats::digits;
 use godkend_protocol::formats::link::Link;
+use godkend_protocol::types::Binding;
 use qrcode::EcLevel;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::finish::{language, session};
-use super::{html, qr, ways};
+use super::finish::session;
+use super::language::preferred as language;
+use super::login_page::{self, Shown};
+use super::{cookies, html, qr, texts, ways};
 use crate::app::App;
 use crate::approval::{self, State as TransactionState, TransactionView};
 use crate::docs::{self, Changes};
@@ -33,12 +36,9 @@ pub(super) struct PageError(pub(super) ApiError, pub(super) Language);
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let Self(error, language) = self;
-        let message = match language {
-            Language::Da => error.code.danish(),
-            Language::En => error.code.english(),
-        };
+        let (message, tag) = texts::sentence(language, error.code);
         let body = json!({
-            "error": error.code.as_str(), "message": message,
+            "error": error.code.as_str(), "message": message, "language": tag,
             "retry_after": error.retry_after, "tries_left": error.tries_left,
         });
         let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -62,7 +62,11 @@ pub(super) struct Visit {
 impl Visit {
     pub(super) async fn of(app: &App, headers: &HeaderMap, id: &str) -> Result<Self, PageError> {
         let found = async {
-            let (login, session) = session(app, headers, id).await?;
+            let (mut login, session) = session(app, headers, id).await?;
+            // The person's own choice comes before the relying party's.
+            if let Some(chosen) = cookies::language(headers) {
+                login.doc.request.ask.language = chosen;
+            }
             let transaction = docs::get::<Transaction>(&*app.store, &login.doc.transaction.0).await?;
             let transaction = transaction.ok_or(Code::TransactionUnknown)?.doc;
             Ok(Self { login, session, transaction })
@@ -70,21 +74,37 @@ impl Visit {
         found.await.map_err(|error| PageError(error, language(headers)))
     }
 
-    /// One that changes something: from the page itself, as JSON.
+    /// One that changes something: from the page's script, as JSON.
     pub(super) async fn changing<T: DeserializeOwned>(
         app: &App,
         headers: &HeaderMap,
         id: &str,
         body: &[u8],
     ) -> Result<(Self, T), PageError> {
-        let refused = |code: Code| PageError(code.into(), language(headers));
-        // SameSite keeps other sites' cookies away already; a wrong origin is refused besides.
-        if headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes() != issuer(app).as_bytes()) {
-            return Err(refused(Code::Unauthorised));
-        }
+        own(app, headers)?;
         let json =
             headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-        let message = serde_json::from_slice(body).ok().filter(|_| json).ok_or_else(|| refused(Code::Malformed))?;
+        let message = serde_json::from_slice(body).ok().filter(|_| json);
+        let message = message.ok_or_else(|| PageError(Code::Malformed.into(), language(headers)))?;
+        Ok((Self::of(app, headers, id).await?, message))
+    }
+
+    /// The same, or from a form of the page in a browser without scripts.
+    async fn posted<T: DeserializeOwned>(
+        app: &App,
+        headers: &HeaderMap,
+        id: &str,
+        body: &[u8],
+    ) -> Result<(Self, T), PageError> {
+        if !is_form(headers) {
+            return Self::changing(app, headers, id, body).await;
+        }
+        own(app, headers)?;
+        let malformed = || PageError(Code::Malformed.into(), language(headers));
+        let fields: Map<String, Value> = url::form_urlencoded::parse(body)
+            .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+            .collect();
+        let message = serde_json::from_value(Value::Object(fields)).map_err(|_| malformed())?;
         Ok((Self::of(app, headers, id).await?, message))
     }
 
@@ -93,16 +113,61 @@ impl Visit {
     }
 }
 
+/// Demands that what changes something comes from a page of this origin. `SameSite` keeps other sites' cookies away
+/// already; a wrong origin is refused besides.
+fn own(app: &App, headers: &HeaderMap) -> Result<(), PageError> {
+    if headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes() != issuer(app).as_bytes()) {
+        return Err(PageError(Code::Unauthorised.into(), language(headers)));
+    }
+    Ok(())
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.starts_with(b"application/x-www-form-urlencoded")
+}
+
+/// What a request that was [`Visit::posted`] is answered with: JSON for the script; for a browser without one the page
+/// again, with what was wrong.
+async fn answer(app: &App, headers: &HeaderMap, visit: &Visit, done: Result<Value, ApiError>) -> Response {
+    match done {
+        done if !is_form(headers) => done.map(Json).map_err(|error| visit.fail(error)).into_response(),
+        Ok(_) => Redirect::to(&format!("/login/{}", visit.transaction.id.to_base64())).into_response(),
+        Err(error) => {
+            let problem = texts::sentence(visit.login.doc.request.ask.language, error.code);
+            shown(app, headers, visit, html::status_of(&error), Some(problem))
+        }
+    }
+}
+
+/// A request that no page can answer.
+fn refuse(headers: &HeaderMap, PageError(error, language): PageError) -> Response {
+    match error.code {
+        _ if !is_form(headers) => PageError(error, language).into_response(),
+        Code::NotFound => html::wrong_browser(language),
+        _ => html::error(language, &error),
+    }
+}
+
+fn shown(
+    app: &App,
+    headers: &HeaderMap,
+    visit: &Visit,
+    status: StatusCode,
+    problem: Option<(&'static str, &'static str)>,
+) -> Response {
+    let state = state_json(app, &visit.login.doc, &visit.transaction, &view(app, visit));
+    // The first frames come with the page: a phone that is held up to it at once needs no further request.
+    let frames = frames_json(app, &visit.transaction).unwrap_or_default();
+    let ways = ways::list(app, visit, headers, None);
+    let shown = Shown { state: &state, frames: &frames, ways: &ways, problem };
+    login_page::login(status, &visit.login.doc, &visit.transaction, &shown)
+}
+
 /// `GET /login/<id>`.
 pub(super) async fn page(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     match Visit::of(&app, &headers, &id).await {
-        Ok(visit) => {
-            let shown = state_json(&app, &visit.login.doc, &visit.transaction, &view(&app, &visit));
-            // The first frames come with the page: a phone that is held up to it at once needs no further request.
-            let frames = frames_json(&app, &visit.transaction).unwrap_or_default();
-            let ways = ways::list(&app, &visit, &headers);
-            html::login(&visit.login.doc, &visit.transaction, &shown, &frames, &ways)
-        }
+        Ok(visit) => shown(&app, &headers, &visit, StatusCode::OK, None),
         Err(PageError(error, language)) if error.code == Code::NotFound => html::wrong_browser(language),
         Err(PageError(error, language)) => html::error(language, &error),
     }
@@ -165,23 +230,28 @@ struct UserId {
     user_id: String,
 }
 
-/// `POST /login/<id>/user-id` with `{"user_id"}`: a number, for unknown user ids too.
+/// `POST /login/<id>/user-id` with `{"user_id"}` or as a form: a number, for unknown user ids too.
 pub(super) async fn user_id(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> Answer {
-    let (visit, UserId { user_id }) = Visit::changing::<UserId>(&app, &headers, &id, &body).await?;
-    let user_id = request::user_id(&user_id).map_err(|_| visit.fail(Code::Malformed))?;
-    let addressed = approval::address(&app, &visit.transaction.id, Some(&visit.session), &user_id).await;
-    let addressed = addressed.map_err(|error| visit.fail(error))?;
-    approval::magic::act(&app, &visit.transaction.id).await.map_err(|error| visit.fail(error))?;
-    Ok(Json(json!({
-        "number": addressed.number,
-        "number_spaced": digits::spaced(&addressed.number),
-        "expires_in": addressed.expires.saturating_sub(app.now()).max(0),
-    })))
+) -> Response {
+    let (visit, UserId { user_id }) = match Visit::posted::<UserId>(&app, &headers, &id, &body).await {
+        Ok(posted) => posted,
+        Err(error) => return refuse(&headers, error),
+    };
+    let done = async {
+        let user_id = request::user_id(&user_id).map_err(|_| Code::Malformed)?;
+        let addressed = approval::address(&app, &visit.transaction.id, Some(&visit.session), &user_id).await?;
+        approval::magic::act(&app, &visit.transaction.id).await?;
+        Ok(json!({
+            "number": addressed.number,
+            "number_spaced": digits::spaced(&addressed.number),
+            "expires_in": addressed.expires.saturating_sub(app.now()).max(0),
+        }))
+    };
+    answer(&app, &headers, &visit, done.await).await
 }
 
 /// `POST /login/<id>/offline` with `{"user_id"}`: a QR code for a phone without a network.
@@ -225,33 +295,73 @@ pub(super) async fn offline_code(
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-/// `POST /login/<id>/cancel` with `{}`: the person gives up; the relying party is told so.
+/// `POST /login/<id>/cancel` with `{}` or as a form: the person gives up; the relying party is told so.
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> Answer {
-    let (mut visit, Nothing {}) = Visit::changing::<Nothing>(&app, &headers, &id, &body).await?;
-    match approval::cancel(&app, &visit.transaction.id, Some(&visit.session)).await {
+) -> Response {
+    let (mut visit, Nothing {}) = match Visit::posted::<Nothing>(&app, &headers, &id, &body).await {
+        Ok(posted) => posted,
+        Err(error) => return refuse(&headers, error),
+    };
+    let done = give_up(&app, &mut visit).await.map(|()| json!({ "finish": finish_path(&visit.transaction) }));
+    answer(&app, &headers, &visit, done).await
+}
+
+async fn give_up(app: &App, visit: &mut Visit) -> Result<(), ApiError> {
+    match approval::cancel(app, &visit.transaction.id, Some(&visit.session)).await {
         Ok(()) => {
             visit.login.doc.finished = visit.login.doc.finished.or(Some(Finished::Declined));
             let mut changes = Changes::new();
             changes.update(&visit.login);
             match changes.commit(&*app.store).await {
                 // The login's end was fixed meanwhile; it stays.
-                Err(error) if !error.is_conflict() => return Err(visit.fail(error)),
-                _ => {}
+                Err(error) if !error.is_conflict() => Err(error),
+                _ => Ok(()),
             }
         }
         // It has its outcome: the page goes on to that.
-        Err(error) if error.code == Code::TransactionFinished => {}
-        Err(error) => return Err(visit.fail(error)),
+        Err(error) if error.code == Code::TransactionFinished => Ok(()),
+        Err(error) => Err(error),
     }
-    Ok(Json(json!({ "finish": finish_path(&visit.transaction) })))
 }
 
-fn view(app: &App, visit: &Visit) -> TransactionView {
+/// `POST /login/<id>/extend` with `{}` or as a form: the whole time again, ten times at most.
+pub(super) async fn extend(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let (visit, Nothing {}) = match Visit::posted::<Nothing>(&app, &headers, &id, &body).await {
+        Ok(posted) => posted,
+        Err(error) => return refuse(&headers, error),
+    };
+    let done = async {
+        approval::extend(&app, &visit.transaction.id, Some(&visit.session)).await?;
+        docs::retry(|| keep(&app, &visit.transaction.id)).await?;
+        let visit = Visit::of(&app, &headers, &id).await.map_err(|PageError(error, _)| error)?;
+        Ok(state_json(&app, &visit.login.doc, &visit.transaction, &view(&app, &visit)))
+    };
+    let mut response = answer(&app, &headers, &visit, done.await).await;
+    if let Some(cookie) = cookies::renew_session(&app, &headers, &visit.transaction.id) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Keeps a login as long as its request may last.
+async fn keep(app: &App, id: &Id) -> Result<(), ApiError> {
+    let mut login = docs::get::<Login>(&*app.store, &id.0).await?.ok_or(Code::NotFound)?;
+    login.doc.purge = app.now().saturating_add(super::start::KEPT);
+    let mut changes = Changes::new();
+    changes.update(&login);
+    changes.commit(&*app.store).await.map(|_| ())
+}
+
+pub(super) fn view(app: &App, visit: &Visit) -> TransactionView {
     approval::view(&visit.transaction, app.now())
 }
 
@@ -260,15 +370,22 @@ pub(super) fn finish_path(transaction: &Transaction) -> String {
 }
 
 /// What the page shows at this moment. `finish` is where to go once there is an end.
-fn state_json(app: &App, login: &Login, transaction: &Transaction, view: &TransactionView) -> Value {
+pub(super) fn state_json(app: &App, login: &Login, transaction: &Transaction, view: &TransactionView) -> Value {
     let over = login.finished.is_some() || !matches!(view.state, TransactionState::Waiting | TransactionState::Opened);
     let remembered = transaction.addressed.as_ref().is_some_and(|to| matches!(to.by, AddressedBy::Browser(_)));
     let waiting = view.state == TransactionState::Waiting;
+    // What was given up here is over at once, and nobody was late.
+    let given_up = login.finished == Some(Finished::Declined) && view.state == TransactionState::Expired;
+    let whole = remembered && transaction.level <= Binding::RememberedBrowser.cap();
     json!({
-        "state": view.state,
+        "state": if given_up { TransactionState::Denied } else { view.state },
         "expires_in": view.expires.saturating_sub(app.now()).max(0),
+        "lifetime": app.config.approval.lifetime_seconds,
+        "may_extend": approval::may_extend(transaction, app.now()),
         "number": view.number,
         "number_spaced": view.number.as_deref().map(digits::spaced),
+        // A push that a remembered browser sent whole is opened without it.
+        "shows_number": view.number.is_some() && !whole,
         "needs_return": view.needs_return,
         "offline_tries": view.offline_tries,
         "remembered": remembered,

@@ -7,7 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::finish::language;
+use super::language::preferred as language;
 use super::{cookies, html};
 use crate::app::App;
 use crate::docs::{Changes, retry};

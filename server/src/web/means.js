@@ -46,7 +46,7 @@
     }
     const reply = await response.json().catch(() => ({}));
     if (!response.ok) {
-      throw { message: reply.message || texts.failed, code: reply.error || 'failed' };
+      throw { message: reply.message || texts.failed, code: reply.error || 'failed', language: reply.language };
     }
     return reply;
   }
@@ -55,9 +55,10 @@
     el('status').textContent = text;
   }
 
-  function complain(text) {
+  function complain(text, language) {
     say('');
     const problem = el('problem');
+    problem.lang = language || document.documentElement.lang;
     problem.textContent = text;
     problem.hidden = false;
     problem.focus();
@@ -78,7 +79,7 @@
         await submit();
       } catch (error) {
         // What is no refusal of ours is a browser that cannot do it.
-        complain(error.code === undefined ? texts.missing : error.message);
+        complain(error.code === undefined ? texts.missing : error.message, error.language);
       }
       buttons.forEach((button) => { button.disabled = false; });
     });
@@ -135,6 +136,7 @@
     el('choose-form').hidden = true;
     const done = document.createElement('p');
     done.id = 'done';
+    done.className = 'done';
     done.setAttribute('role', 'status');
     done.tabIndex = -1;
     done.textContent = texts.done;

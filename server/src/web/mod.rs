@@ -1,6 +1,6 @@
 //! The citizen's pages: login and blocking.
 //!
-//! Server-rendered, in Danish and English, with one script and one stylesheet of their own. Nothing comes from elsewhere
+//! Server-rendered, in Danish, English and Greenlandic, with small scripts and one stylesheet of their own. Nothing comes from elsewhere
 //! and nothing stands inline, so that the content security policy can say so. What the script reads is JSON that a test
 //! browser reads as well.
 
@@ -8,7 +8,10 @@ mod block;
 mod cookies;
 mod finish;
 mod html;
+mod icons;
+mod language;
 mod login;
+mod login_page;
 mod logout;
 mod password;
 mod qr;
@@ -32,6 +35,8 @@ const SCRIPT: &str = include_str!("login.js");
 const STYLE: &str = include_str!("style.css");
 const ICON: &str = include_str!("icon.svg");
 const SCRIPT_PATH: &str = "/assets/login.js";
+const TIME_SCRIPT: &str = include_str!("time.js");
+const TIME_SCRIPT_PATH: &str = "/assets/time.js";
 const MEANS_SCRIPT: &str = include_str!("means.js");
 const MEANS_SCRIPT_PATH: &str = "/assets/means.js";
 /// OPAQUE for the browser, built from `core/password` by `core/password/build-wasm`.
@@ -66,16 +71,19 @@ pub fn routes(app: Arc<App>) -> Router {
         .route("/password/register", post(password::register))
         .route("/password/set", post(password::set))
         .route("/login/{id}/cancel", post(login::cancel))
+        .route("/login/{id}/extend", post(login::extend))
         .route(crate::approval::RETURN_PATH, get(finish::returned))
         .route("/login/{id}/finish", get(finish::finish))
         .route(crate::oidc::LOGOUT_PATH, get(logout::by_query).post(logout::by_form))
         .route("/block", get(block::page).post(block::submit))
         .route(SCRIPT_PATH, get(async || asset(SCRIPT, "text/javascript; charset=utf-8")))
+        .route(TIME_SCRIPT_PATH, get(async || asset(TIME_SCRIPT, "text/javascript; charset=utf-8")))
         .route(MEANS_SCRIPT_PATH, get(async || asset(MEANS_SCRIPT, "text/javascript; charset=utf-8")))
         .route(PASSWORD_WASM_PATH, get(async || binary(PASSWORD_WASM, "application/wasm")))
         .route(STYLE_PATH, get(async || asset(STYLE, "text/css; charset=utf-8")))
         .route(ICON_PATH, get(async || asset(ICON, "image/svg+xml")))
         .with_state(app.clone())
+        .layer(middleware::from_fn_with_state(app.clone(), language::keep))
         .layer(middleware::from_fn(protect));
     crate::ops::request::limit_body(router, app.config.limits.form_bytes)
 }
@@ -95,8 +103,8 @@ async fn protect(request: Request, next: Next) -> Response {
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        // Paths name a login; where the browser goes next does not need them.
-        (header::REFERRER_POLICY, "no-referrer"),
+        // Paths name a login; where the browser goes next does not need them. A form of a page's own names its origin.
+        (header::REFERRER_POLICY, "same-origin"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }

@@ -17,8 +17,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::finish::language;
 use super::html::escape;
+use super::language::preferred as language;
 use super::login::{Answer, PageError};
 use super::start::login_of;
 use super::visitor::{self, Visitor};
@@ -31,7 +31,7 @@ use crate::error::ApiError;
 use crate::means::password;
 use crate::oidc::issuer;
 use crate::oidc::params::Params;
-use crate::oidc::records::{Ask, AuthorizationCode, AuthorizationRequest, Language, Login, Wish, secret_hash};
+use crate::oidc::records::{Ask, AuthorizationCode, AuthorizationRequest, Login, Wish, secret_hash};
 use crate::records::{Account, Transaction};
 
 /// The name under which the server asks its own citizens. No client has it: `oidc::client` knows the configured ones only.
@@ -40,11 +40,7 @@ pub(super) const OWN: &str = "godkend:self";
 /// `GET /password`: where a password is chosen, with a code that was handed out after proofing.
 pub(super) async fn page(State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     let params = Params::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
-    let language = match params.get("language") {
-        Some("en") => Language::En,
-        Some("da") => Language::Da,
-        _ => language(&headers),
-    };
+    let language = super::language::asked(&params, &headers);
     let t = texts::of(language);
     // Back from the app's approval: the code need not be typed.
     let code = match params.get("code") {
@@ -59,9 +55,8 @@ pub(super) async fn page(State(app): State<Arc<App>>, RawQuery(query): RawQuery,
         "differ": t.password_differ, "short": t.password_short, "long": t.password_long, "common": t.password_common,
         "yours": t.password_yours, "missing": t.way_missing,
     });
-    let other = if language == Language::Da { "en" } else { "da" };
     let body = format!(
-        r#"<main id="choose" data-wasm="{PASSWORD_WASM_PATH}" data-texts="{messages}"><h1>{title}</h1><p>{hint}</p><p><a href="/password/app?language={tag}">{by_app}</a></p>
+        r#"<main id="choose" class="card" data-wasm="{PASSWORD_WASM_PATH}" data-texts="{messages}"><h1>{title}</h1><p>{hint}</p><p><a href="/password/app?language={tag}">{by_app}</a></p>
 <form id="choose-form"><label for="code">{code_label}</label>
 <input id="code" value="{code}" autocomplete="off" autocapitalize="characters" spellcheck="false" maxlength="40" required>
 <label for="user-id">{user_id}</label>
@@ -72,9 +67,8 @@ pub(super) async fn page(State(app): State<Arc<App>>, RawQuery(query): RawQuery,
 <label for="again">{again}</label>
 <input id="again" type="password" autocomplete="new-password" maxlength="64" required>
 <p id="status" role="status" aria-live="polite"></p>
-<p id="problem" role="alert" tabindex="-1" hidden></p>
+<p id="problem" class="problem" role="alert" tabindex="-1" hidden></p>
 <p><button type="submit">{button}</button></p></form>
-<p><a href="/password?language={other}" lang="{other}">{other_language}</a></p>
 <noscript><p>{script}</p></noscript></main>
 <script src="{MEANS_SCRIPT_PATH}" defer></script>"#,
         messages = escape(&messages.to_string()),
@@ -89,7 +83,6 @@ pub(super) async fn page(State(app): State<Arc<App>>, RawQuery(query): RawQuery,
         rules = t.password_rules,
         again = t.password_again,
         button = t.password_button,
-        other_language = t.other_language,
         script = t.script,
     );
     with_wasm(html::page(StatusCode::OK, t, t.password_title, &body))
@@ -157,7 +150,7 @@ pub(super) async fn by_app(
     extensions: Extensions,
 ) -> Response {
     let params = Params::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
-    let language = if params.get("language") == Some("en") { Language::En } else { Language::Da };
+    let language = super::language::asked(&params, &headers);
     let visitor = Visitor::of(&app, &headers, &extensions, language);
     let secret = Secret::<32>::random(&mut app.rng());
     let session = cookies::session_hash(&secret);

@@ -18,13 +18,13 @@ use crate::docs::Changes;
 use crate::error::ApiError;
 use crate::oidc::error::{Kind, OidcError};
 use crate::oidc::params::Params;
-use crate::oidc::records::{Ask, AuthorizationRequest, Language, Login};
+use crate::oidc::records::{Ask, AuthorizationRequest, Login};
 use crate::oidc::request::ReturnTo;
 use crate::oidc::{self, client, code, hint, request, session};
 use crate::records::Transaction;
 
 /// Seconds that a login is remembered after it began: its last page can still be shown.
-const KEPT: i64 = 900;
+pub(super) const KEPT: i64 = 900;
 
 /// `GET /authorize`.
 pub(super) async fn by_query(
@@ -69,7 +69,7 @@ async fn authorize(
     match outcome {
         Ok(response) => response,
         Err(Refusal::Redirect(back, error)) => finish::refuse(app, &back, error.kind, error.description),
-        Err(Refusal::Show(error)) => html::refused(Language::Da, &error),
+        Err(Refusal::Show(error)) => html::refused(cookies::language(headers).unwrap_or_default(), &error),
     }
 }
 
@@ -79,7 +79,7 @@ async fn begin(app: &App, params: &Params, headers: &HeaderMap, extensions: &Ext
     let party = client::find(app, client_id).await.map_err(|error| Refusal::Show(error.into()))?;
     let party = &*party.ok_or_else(unknown)?;
     let mut changes = Changes::new();
-    let request = match params.get("request_uri") {
+    let mut request = match params.get("request_uri") {
         Some(uri) => oidc::take_pushed(app, &mut changes, party, uri).await.map_err(Refusal::Show)?,
         None => {
             let back = request::return_to(params, party).map_err(Refusal::Show)?;
@@ -90,6 +90,9 @@ async fn begin(app: &App, params: &Params, headers: &HeaderMap, extensions: &Ext
             request.map_err(|error| Refusal::Redirect(back, error))?
         }
     };
+    if let Some(chosen) = cookies::language(headers) {
+        request.ask.language = chosen;
+    }
     let back = ReturnTo { redirect_uri: request.redirect_uri.clone(), state: request.state.clone() };
     let redirect = |error: OidcError| Refusal::Redirect(back.clone(), error);
 

@@ -450,4 +450,5 @@ async fn the_block_page_speaks_both_languages_and_refuses_a_guess() {
 }
 
 mod means;
+mod page;
 mod unpushed;

@@ -60,11 +60,15 @@ fn source_of(address: Option<IpAddr>) -> String {
 
 /// Without a place database: what kind of address it is, and its first half, which a person can compare.
 fn address_class(address: IpAddr, language: Language) -> String {
-    let english = language == Language::En;
     match address {
-        address if address.is_loopback() => if english { "This computer" } else { "Denne computer" }.to_owned(),
-        IpAddr::V4(v4) if v4.is_private() || v4.is_link_local() => local(english),
-        IpAddr::V6(v6) if v6.is_unique_local() || v6.is_unicast_link_local() => local(english),
+        address if address.is_loopback() => match language {
+            Language::Da => "Denne computer",
+            Language::En => "This computer",
+            Language::Kl => "Qarasaasiaq una",
+        }
+        .to_owned(),
+        IpAddr::V4(v4) if v4.is_private() || v4.is_link_local() => local(language),
+        IpAddr::V6(v6) if v6.is_unique_local() || v6.is_unicast_link_local() => local(language),
         IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();
             format!("Internet ({a}.{b}.x.x)")
@@ -76,8 +80,8 @@ fn address_class(address: IpAddr, language: Language) -> String {
     }
 }
 
-fn local(english: bool) -> String {
-    if english { "Local network" } else { "Lokalt netværk" }.to_owned()
+fn local(language: Language) -> String {
+    if language == Language::En { "Local network" } else { "Lokalt netværk" }.to_owned()
 }
 
 /// `Firefox, Windows`, from a User-Agent; what it does not know, it shortens.

@@ -15,10 +15,12 @@ use godkend_protocol::codes::Code;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::html::{asked, escape};
+use super::html::escape;
 use super::login::{Answer, PageError, Visit, finish_path};
 use super::texts::{self, Texts};
-use super::{MEANS_SCRIPT_PATH, PASSWORD_WASM_PATH, WASM_POLICY, cookies, html, visitor};
+use super::{
+    MEANS_SCRIPT_PATH, PASSWORD_WASM_PATH, TIME_SCRIPT_PATH, WASM_POLICY, cookies, html, login, login_page, visitor,
+};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::means::attempt::{self, First};
@@ -26,26 +28,40 @@ use crate::means::{self, CODE_DISPLAY, PASSWORD};
 use crate::policy::Combination;
 
 /// The links to the other ways that reach the level, best first; the one that this browser used last before them.
-pub(super) fn list(app: &App, visit: &Visit, headers: &HeaderMap) -> String {
+/// `current` is the way whose page it is, if it is not the app's.
+pub(super) fn list(app: &App, visit: &Visit, headers: &HeaderMap, current: Option<&str>) -> String {
     let mut offered = attempt::offered(app, &visit.transaction);
-    if visit.transaction.taken.is_some() || offered.is_empty() {
+    if visit.transaction.taken.is_some() || visit.login.doc.finished.is_some() || offered.is_empty() {
         return String::new();
     }
     let last = cookies::way(app, headers);
     offered.sort_by_key(|combination| Some(combination.name().as_str()) != last);
     let language = visit.login.doc.request.ask.language;
     let t = texts::of(language);
+    let id = escape(&visit.transaction.id.to_base64());
     let link = |combination: &&Combination| {
+        let name = combination.name();
+        let used = if Some(name.as_str()) == last {
+            format!(r#"<span class="tag">{}</span>"#, t.last_used)
+        } else {
+            String::new()
+        };
+        let called = escape(&app.policy.people_call(combination, language));
         format!(
-            r#"<li><a href="/login/{}/way/{}">{} {}</a></li>"#,
-            escape(&visit.transaction.id.to_base64()),
-            escape(&combination.name()),
-            t.way_with,
-            escape(&app.policy.people_call(combination, language)),
+            r#"<li><a href="/login/{id}/way/{}"><span>{} {called}</span></a>{used}</li>"#,
+            escape(&name),
+            t.way_with
         )
     };
-    let links: String = offered.iter().map(link).collect();
-    format!(r#"<nav id="ways" aria-label="{}"><p>{}</p><ul>{links}</ul></nav>"#, t.ways, t.ways)
+    let others = offered.iter().filter(|combination| Some(combination.name().as_str()) != current);
+    let mut links: String = others.map(link).collect();
+    if current.is_some() {
+        links.insert_str(
+            0,
+            &format!(r#"<li><a id="app-way" href="/login/{id}"><span>{} {}</span></a></li>"#, t.way_with, t.this_way),
+        );
+    }
+    format!(r#"<nav id="ways" aria-labelledby="ways-title"><h2 id="ways-title">{}</h2><ul>{links}</ul></nav>"#, t.ways)
 }
 
 /// `GET /login/<id>/way/<combination>`: the form of a combination.
@@ -70,39 +86,47 @@ pub(super) async fn page(
         "missing": t.way_missing,
     });
     let context = means::context(&app, &visit.transaction, &visit.session).to_base64();
+    let state = login::state_json(&app, &visit.login.doc, &visit.transaction, &login::view(&app, &visit));
+    let to = format!("/login/{}", escape(&visit.transaction.id.to_base64()));
     let body = format!(
-        r#"<main id="way" data-id="{id}" data-combination="{name}" data-context="{context}" data-wasm="{PASSWORD_WASM_PATH}" data-texts="{messages}">
-<h1>{rp} {asks}</h1>
-{asked}
+        r#"<main id="way" class="split" data-id="{id}" data-combination="{name}" data-context="{context}" data-wasm="{PASSWORD_WASM_PATH}" data-texts="{messages}">
+{request}
+<section class="act"><h2>{heading}</h2>
 <form id="way-form" autocomplete="on">
 <label for="user-id">{user_id}</label>
 <input id="user-id" minlength="5" maxlength="48" autocomplete="username" autocapitalize="none" spellcheck="false" required value="{hint}">
 <label for="password">{password}</label>
 <input id="password" type="password" autocomplete="current-password" maxlength="64" required>
 {fields}
-<p id="status" role="status" aria-live="polite"></p>
-<p id="problem" role="alert" tabindex="-1" hidden></p>
-<p><button type="submit">{log_on}</button></p></form>
-<p><a href="/login/{id}">{back}</a></p>
-<noscript><p>{script}</p></noscript>
+<p id="problem" class="problem" role="alert" tabindex="-1" hidden></p>
+<p><button type="submit">{log_on}</button></p>
+<p id="status" role="status" aria-live="polite"></p></form>
+<noscript><p class="note">{script}</p></noscript></section>
+<div class="others">{ways}{cancel}</div>
 </main>
-<script src="{MEANS_SCRIPT_PATH}" defer></script>"#,
+<script src="{TIME_SCRIPT_PATH}" defer></script><script src="{MEANS_SCRIPT_PATH}" defer></script>"#,
         id = escape(&visit.transaction.id.to_base64()),
         name = escape(&name),
         context = escape(&context),
         messages = escape(&messages.to_string()),
-        rp = escape(&visit.transaction.relying_party.name),
-        asks = t.way_asks,
-        asked = asked(t, &visit.transaction),
+        request = login_page::request(t, &visit.transaction, &state, &to),
+        heading = escape(&capital(&app.policy.people_call(combination, ask.language))),
         user_id = t.user_id,
         hint = escape(ask.login_hint.as_deref().unwrap_or_default()),
         password = t.password,
         fields = fields(t, combination),
         log_on = t.log_on,
-        back = t.way_back,
+        ways = list(&app, &visit, &headers, Some(&name)),
+        cancel = login_page::cancel(t, &escape(&visit.transaction.id.to_base64())),
         script = t.script,
     );
     with_wasm(html::page(StatusCode::OK, t, t.log_on, &body))
+}
+
+/// As at the beginning of a line.
+fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 /// The fields of what a combination asks for beside the password. One that has no module here is written as text.
