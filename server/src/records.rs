@@ -160,6 +160,8 @@ pub enum HandedOutBy {
         /// It stays active afterwards.
         keep: bool,
     },
+    /// The person, signed in on their own site: active after the waiting hour.
+    SelfService,
 }
 
 /// Finds an enrolment by its typed code's name.

@@ -299,6 +299,7 @@ fn main_routes(app: &Arc<App>) -> Router {
         .merge(crate::phone::routes().with_state(app.clone()))
         .merge(crate::oidc::routes(app.clone()))
         .merge(crate::web::routes(app.clone()))
+        .merge(crate::citizen::routes(app.clone()))
         .merge(witness::routes(app.clone()))
         .merge(readiness.routes())
 }

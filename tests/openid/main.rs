@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a story that goes wrong ends")]
 
 mod ciba;
+mod citizen;
 mod clients;
 mod codes;
 mod cpr;

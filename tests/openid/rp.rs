@@ -284,6 +284,24 @@ impl Rp {
         self.open_with(path, form, &headers).await
     }
 
+    /// Asks something of the citizen's interface; what is sent makes it a POST.
+    pub(crate) async fn own(&self, path: &str, token: &str, body: Option<Value>) -> Reply {
+        let path = format!("/citizen/v1/{path}");
+        let bare = path.split('?').next().unwrap();
+        let method = if body.is_some() { "POST" } else { "GET" };
+        let mut request = match &body {
+            Some(body) => self.http.post(format!("{}{path}", self.url)).json(body),
+            None => self.http.get(format!("{}{path}", self.url)),
+        };
+        if self.key.is_some() {
+            let proof = self.proof(method, bare, &self.nonce().await, &json!({ "ath": hash(token) }));
+            request = request.header("dpop", proof).header("authorization", format!("DPoP {token}"));
+        } else if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        reply(request.send().await.unwrap()).await
+    }
+
     /// The same, with these headers and no others.
     pub(crate) async fn open_with(&self, path: &str, form: Option<&[(&str, &str)]>, headers: &[(&str, &str)]) -> Reply {
         let url = format!("{}{path}", self.url);

@@ -53,7 +53,7 @@ pub enum AuditEntry {
         account: Id,
         /// A PIN reset and not an activation.
         pin_reset: bool,
-        /// By whom: `desk:<name>` or `device:<id>`.
+        /// By whom: `desk:<name>`, `device:<id>`, or `self` on the person's own site.
         by: String,
         /// When.
         at: i64,
@@ -289,7 +289,8 @@ pub enum AuditEntry {
         /// When.
         at: i64,
     },
-    /// A means beside the app was given to a person, changed or ended: a password, a code display.
+    /// A means beside the app was given to a person, ordered, changed or ended: a password, a code display; or the person set
+    /// something of their own: `user_id`, `hide_names`.
     MeansChanged {
         /// The account.
         account: Id,
@@ -297,7 +298,8 @@ pub enum AuditEntry {
         means: String,
         /// Which one; the account's id for a password.
         item: Id,
-        /// What became of it: `assigned`, `set`, `lost`, `replaced`, `removed`.
+        /// What became of it: `assigned`, `set`, `lost`, `replaced`, `removed`; of an order `ordered`, `order_cancelled`,
+        /// `order_handed`; of a setting `on`, `off`.
         state: String,
         /// By whom: `desk:<name>`, `self`.
         by: String,

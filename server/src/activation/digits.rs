@@ -77,7 +77,9 @@ async fn attempt(
     let right = crypto::same(digits::of_transcript(&transcript).as_bytes(), typed.as_bytes());
     let active_from = match (&enrolment.doc.handed_out_by, stage) {
         (_, Stage::Waiting { until }) => Some(until),
-        (HandedOutBy::Device { .. }, _) => Some(now.saturating_add(seconds(app.config.activation.waiting_seconds))),
+        (HandedOutBy::Device { .. } | HandedOutBy::SelfService, _) => {
+            Some(now.saturating_add(seconds(app.config.activation.waiting_seconds)))
+        }
         (HandedOutBy::Desk(_), _) => None,
     };
     let confirmed = Confirmed {

@@ -225,7 +225,7 @@ async fn check_room(app: &App, account: &Account, enrolment: &Enrolment) -> Resu
     let enrolments = super::all_of::<Enrolment>(app, &account.id).await?;
     let replaced = match &enrolment.handed_out_by {
         HandedOutBy::Device { device, keep: false } => Some(*device),
-        HandedOutBy::Device { .. } | HandedOutBy::Desk(_) => None,
+        HandedOutBy::Device { .. } | HandedOutBy::Desk(_) | HandedOutBy::SelfService => None,
     };
     let counts = |device: &Device| {
         let own =

@@ -18,6 +18,7 @@ pub(crate) use sweep::put_due;
 pub use sweep::sweep;
 
 use godkend_protocol::bytes::{Id, Secret, random};
+use godkend_protocol::codes::Code;
 use godkend_protocol::formats::activation_code::ActivationCode;
 use godkend_protocol::formats::link::{ActivationLink, Link};
 use godkend_protocol::messages::activation::{ActivationOpen, EnrolmentStatus, SealedEnrol, Stage, TypedDigits};
@@ -124,6 +125,29 @@ pub fn hand_out(app: &App, account: &Account, by: HandedOutBy, form: Form) -> (E
     (enrolment, handed)
 }
 
+/// Demands that a person has room for another phone.
+///
+/// # Errors
+/// [`Code::DeviceLimit`].
+pub(crate) async fn check_free(app: &App, account: &Id) -> Result<(), ApiError> {
+    let devices = all_of::<Device>(app, account).await?;
+    let active = devices.iter().filter(|entry| entry.doc.state == DeviceState::Active).count();
+    if active < MOST_DEVICES { Ok(()) } else { Err(Code::DeviceLimit.into()) }
+}
+
+/// An enrolment's stage as desks and citizens' sites are told it.
+pub(crate) const fn stage_name(stage: Option<Stage>) -> &'static str {
+    match stage {
+        None => "waiting_for_phone",
+        Some(Stage::Digits) => "digits",
+        Some(Stage::ChoosePin) => "choose_pin",
+        Some(Stage::Finish) => "finish",
+        Some(Stage::Waiting { .. }) => "waiting",
+        Some(Stage::Active) => "active",
+        Some(Stage::Void) => "void",
+    }
+}
+
 /// Adds a new activation to changes, with its log entry. A conflict means that a code's name exists: draw another.
 pub fn insert(changes: &mut Changes, enrolment: &Enrolment, handed: &Handed, now: i64) {
     changes.insert(enrolment);
@@ -169,11 +193,12 @@ fn finish_after(
     now: i64,
 ) -> Finished {
     let mut finished = Finished { active_from: None, replaces: None };
+    // Whatever no desk has proofed waits for the person's other means.
+    let waits = enrolment.kind == EnrolmentKind::Activation && !matches!(enrolment.handed_out_by, HandedOutBy::Desk(_));
+    finished.active_from = (waits && waiting > 0).then(|| now.saturating_add(waiting));
     if let (EnrolmentKind::Activation, HandedOutBy::Device { device: old, keep }) =
         (enrolment.kind, &enrolment.handed_out_by)
     {
-        let until = now.saturating_add(waiting);
-        finished.active_from = (waiting > 0).then_some(until);
         let there = siblings.iter().any(|sibling| sibling.doc.id == *old && sibling.doc.state != DeviceState::Removed);
         finished.replaces = (!keep && there).then_some(*old);
     }
@@ -287,6 +312,7 @@ pub(crate) fn by_text(by: &HandedOutBy) -> String {
     match by {
         HandedOutBy::Desk(name) => format!("desk:{name}"),
         HandedOutBy::Device { device, .. } => format!("device:{}", device.to_base64()),
+        HandedOutBy::SelfService => "self".to_owned(),
     }
 }
 
@@ -365,6 +391,15 @@ mod tests {
         assert_eq!(new.state, DeviceState::Enrolling);
         assert_eq!(effective_state(&new, &moved, 3699), DeviceState::Enrolling);
         assert_eq!(effective_state(&new, &moved, 3700), DeviceState::Active);
+    }
+
+    #[test]
+    fn what_the_person_hands_out_on_their_own_site_waits_too() {
+        let mut new = device(2, DeviceState::Enrolling);
+        let mut own = enrolment(HandedOutBy::SelfService, EnrolmentKind::Activation, Stage::Finish);
+        let finished = finish_after(3600, &mut new, &mut own, &[], 100);
+        assert_eq!(finished, Finished { active_from: Some(3700), replaces: None });
+        assert_eq!((new.state, own.stage), (DeviceState::Enrolling, Some(Stage::Waiting { until: 3700 })));
     }
 
     #[test]

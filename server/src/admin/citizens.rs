@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use godkend_protocol::bytes::{Fixed, random};
+use godkend_protocol::bytes::random;
 use godkend_protocol::codes::Code;
 use godkend_protocol::types::{Level, Suite};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::audit::AuditEntry;
 use crate::docs::{self, Changes};
 use crate::history::{self, About};
-use crate::oidc::session;
+use crate::identity;
 use crate::records::{Account, Document as _, Entry, Magic, UserIdIndex};
 
 #[derive(Deserialize)]
@@ -72,6 +72,9 @@ pub(super) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<(
         created: now,
         magic: new.magic,
     };
+    if !identity::is_free(&app, &account.user_id, &account.id).await? {
+        return Err(Refusal::field(Code::UserIdTaken, "user_id"));
+    }
     let mut changes = Changes::new();
     changes.insert(&account);
     changes.insert(&UserIdIndex { user_id: account.user_id.to_ascii_lowercase(), account: account.id });
@@ -133,35 +136,15 @@ pub(super) async fn history(
     let lines = history::page(&app, &account, after.as_ref(), page.limit()).await?;
     let full = u32::try_from(lines.len()).unwrap_or(u32::MAX) >= page.limit();
     let next = lines.last().filter(|_| full).map(|line| line.doc.id);
-    let lines: Vec<_> = lines.into_iter().map(|line| line.doc).collect();
+    let mut lines: Vec<_> = lines.into_iter().map(|line| line.doc).collect();
+    if identity::preferences(&app, &account).await?.doc.hide_names {
+        lines.iter_mut().for_each(|line| line.relying_party = None);
+    }
     Ok(Json(json!({"history": lines, "next": next})))
 }
 
-async fn set_blocked(app: &Arc<App>, text: &str, blocked: bool) -> Result<Json<Value>, Refusal> {
-    let done = docs::retry(|| async move {
-        let mut account = docs::get::<Account>(&*app.store, &id_bytes(text)).await?.ok_or(Code::NotFound)?;
-        if account.doc.blocked == blocked {
-            return Ok(account.doc);
-        }
-        account.doc.blocked = blocked;
-        let (id, by, at) = (account.doc.id, "desk".to_owned(), app.now());
-        let mut changes = Changes::new();
-        changes.update(&account).log(&AuditEntry::AccountBlocked { account: id, blocked, by, at });
-        let event = if blocked { "identity_blocked" } else { "identity_unblocked" };
-        history::add(&mut changes, app, id, event, About::default());
-        changes.commit(&*app.store).await?;
-        app.log.wake();
-        app.wake.all(id);
-        Ok(account.doc)
-    });
-    let account = done.await?;
-    // A blocked person shares no login while this is done; that none comes back is why it is done again at the end.
-    session::end_all(app, &account.id).await?;
-    Ok(Json(view(&account)))
-}
-
-fn id_bytes(text: &str) -> [u8; 16] {
-    Fixed::<16>::from_base64(text).map_or([0; 16], |id| id.0)
+async fn set_blocked(app: &App, text: &str, blocked: bool) -> Result<Json<Value>, Refusal> {
+    Ok(Json(view(&identity::set_blocked(app, &id(text)?, blocked, "desk").await?)))
 }
 
 pub(super) async fn find(app: &App, text: &str) -> Result<Entry<Account>, Refusal> {

@@ -46,6 +46,6 @@ pub(super) async fn unblock(State(app): State<Arc<App>>, Path(text): Path<String
 }
 
 pub(super) async fn remove(State(app): State<Arc<App>>, Path(text): Path<String>) -> Result<Json<Value>, Refusal> {
-    crate::device::remove_by_desk(&app, &id(&text)?).await?;
+    crate::device::remove_for_good(&app, &id(&text)?, "desk").await?;
     Ok(Json(json!({"id": text})))
 }

@@ -7,12 +7,11 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use godkend_protocol::codes::Code;
-use godkend_protocol::messages::device::DeviceState;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Refusal, citizens, fields, id, read};
-use crate::activation::{self, Form, MOST_DEVICES, stage_now};
+use crate::activation::{self, Form, stage_now};
 use crate::app::App;
 use crate::docs::{self, Changes};
 use crate::records::{Device, Enrolment, HandedOutBy};
@@ -56,10 +55,7 @@ pub(super) async fn hand_out(
     if account.blocked {
         return Err(Code::IdentityBlocked.into());
     }
-    let devices = activation::all_of::<Device>(&app, &account.id).await?;
-    if devices.iter().filter(|entry| entry.doc.state == DeviceState::Active).count() >= MOST_DEVICES {
-        return Err(Code::DeviceLimit.into());
-    }
+    activation::check_free(&app, &account.id).await?;
     let form = match form {
         WantedForm::Link => Form::Link,
         WantedForm::Code => Form::Code,
@@ -85,10 +81,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Path(text): Path<String>) 
         Some(device) => docs::get::<Device>(&*app.store, &device.0).await?,
         None => None,
     };
-    let stage = match stage_now(&enrolment, app.now()) {
-        None => "waiting_for_phone",
-        Some(stage) => stage_name(stage),
-    };
+    let stage = activation::stage_name(stage_now(&enrolment, app.now()));
     Ok(Json(json!({
         "id": enrolment.id,
         "citizen": enrolment.account,
@@ -132,16 +125,4 @@ pub(super) async fn pin_reset(
     let By { by } = read(&body)?;
     let reset = activation::open_reset(&app, &id(&text)?, &fields::by(by)?).await?;
     Ok((StatusCode::CREATED, Json(json!({"id": reset.id, "device": reset.device, "expires": reset.expires}))))
-}
-
-const fn stage_name(stage: godkend_protocol::messages::activation::Stage) -> &'static str {
-    use godkend_protocol::messages::activation::Stage;
-    match stage {
-        Stage::Digits => "digits",
-        Stage::ChoosePin => "choose_pin",
-        Stage::Finish => "finish",
-        Stage::Waiting { .. } => "waiting",
-        Stage::Active => "active",
-        Stage::Void => "void",
-    }
 }

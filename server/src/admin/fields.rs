@@ -5,14 +5,11 @@ use godkend_protocol::codes::Code;
 use godkend_protocol::text::{self, MAX_NAME};
 
 use super::Refusal;
+use crate::identity;
 
 /// A user id: 5 to 48 letters, digits, full stops, underscores and hyphens; never what looks like a CPR number.
 pub(super) fn user_id(text: &str) -> Result<String, Refusal> {
-    let fits = (5..=48).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-    let bare: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
-    let like_cpr = bare.len() == 10 && bare.bytes().all(|b| b.is_ascii_digit());
-    if fits && !like_cpr { Ok(text.to_owned()) } else { Err(Refusal::field(Code::Malformed, "user_id")) }
+    if identity::is_user_id(text) { Ok(text.to_owned()) } else { Err(Refusal::field(Code::Malformed, "user_id")) }
 }
 
 /// A name that can be shown safely.

@@ -9,6 +9,7 @@ mod enrolments;
 mod error;
 mod fields;
 mod means;
+mod orders;
 
 pub use error::{Refusal, json_error};
 
@@ -54,6 +55,8 @@ pub fn routes(app: Arc<App>, token: AdminToken) -> Router {
         .route("/admin/v1/citizens/{id}/display/lost", post(means::lost))
         .route("/admin/v1/citizens/{id}/password", post(means::open_password))
         .route("/admin/v1/citizens/{id}/password/remove", post(means::remove_password))
+        .route("/admin/v1/orders", get(orders::list))
+        .route("/admin/v1/orders/{id}/handed", post(orders::handed))
         .route("/admin/v1/evidence/{id}", get(evidence))
         .route("/admin/v1/clock", post(clock::advance).get(clock::show))
         .layer(middleware::from_fn_with_state(token, guard))

@@ -2,6 +2,7 @@
 //! comes back.
 
 use godkend_protocol::bytes::{Hash32, Id, Secret, random};
+use godkend_protocol::codes::Code;
 use godkend_protocol::crypto;
 use godkend_protocol::text;
 use serde_json::json;
@@ -119,6 +120,21 @@ pub(super) fn revoke(app: &App, changes: &mut Changes, browser: &Entry<Browser>,
         event,
         About::default().with(json!({ "browser": browser.doc.name, "why": why })),
     );
+}
+
+/// Forgets a remembered browser of `account`, from the person's own site.
+///
+/// # Errors
+/// [`Code::BrowserUnknown`], for another person's too.
+pub async fn forget_browser(app: &App, account: &Id, browser: &Id) -> Result<(), ApiError> {
+    let found = docs::get::<Browser>(&*app.store, &browser.0).await?;
+    let found = found.filter(|browser| browser.doc.account == *account).ok_or(Code::BrowserUnknown)?;
+    let mut changes = Changes::new();
+    revoke(app, &mut changes, &found, "forgotten", app.now());
+    changes.commit(&*app.store).await?;
+    app.log.wake();
+    app.wake.all(*account);
+    Ok(())
 }
 
 enum Judged {

@@ -26,7 +26,7 @@ mod settle;
 pub(crate) mod testing;
 mod transaction;
 
-pub use browser::BrowserCookie;
+pub use browser::{BrowserCookie, forget_browser};
 pub use lapse::sweep;
 pub use number::{AddressedView, address};
 pub(crate) use number::{fold, name};

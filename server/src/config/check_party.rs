@@ -57,6 +57,12 @@ pub(crate) fn check_relying_party(
             ));
         }
     }
+    if party.self_service && (!party.is_confidential() || party.unpushed || party.single_sign_on.is_some()) {
+        found.push(Finding::error(
+            at("self_service"),
+            "needs a client secret or keys, pushed requests and logins of its own: neither unpushed nor single_sign_on",
+        ));
+    }
     check_keys(party, at, found);
     check_sessions(party, test, at, found);
     if party.redirect_uris.is_empty() && !party.ciba {

@@ -60,4 +60,6 @@ const AFTER: &str = r#"
 # post_logout_redirect_uris = ["https://netbank.example/"]
 # backchannel_logout_uri = "https://netbank.example/backchannel-logout"
 # ciba_notification_uri = "https://netbank.example/ciba-notification"
+# # The citizen's own site: may ask for the scope self_service.
+# self_service = false
 "#;

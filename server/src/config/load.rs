@@ -146,6 +146,7 @@ pub(crate) const RELYING_PARTY_KEYS: &[&str] = &[
     "post_logout_redirect_uris",
     "backchannel_logout_uri",
     "ciba_notification_uri",
+    "self_service",
 ];
 
 fn unknown_in_file(file: &Table) -> Vec<Finding> {

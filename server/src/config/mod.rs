@@ -53,6 +53,8 @@ pub struct Config {
     pub means: Means,
     /// OpenID Connect lifetimes.
     pub oidc: Oidc,
+    /// The citizen's own site.
+    pub self_service: SelfService,
     /// The administration interface.
     pub admin: Admin,
     /// Logs.
@@ -346,6 +348,9 @@ pub struct RelyingParty {
     /// Where it is told that a CIBA request has been answered (ping mode); without one it polls.
     #[serde(default)]
     pub ciba_notification_uri: Option<String>,
+    /// Whether it is the citizen's own site, and may ask for the scope `self_service`. Default `false`.
+    #[serde(default)]
+    pub self_service: bool,
 }
 
 impl RelyingParty {
@@ -375,8 +380,21 @@ impl Default for RelyingParty {
             post_logout_redirect_uris: Vec::new(),
             backchannel_logout_uri: None,
             ciba_notification_uri: None,
+            self_service: false,
         }
     }
+}
+
+/// `[self_service]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SelfService {
+    /// Life of an access token with the scope `self_service`, in seconds. Default 900;
+    /// `GODKEND_SELF_SERVICE_TOKEN_SECONDS`.
+    pub token_seconds: u64,
+    /// How old the login may be where something is added, removed or set, in seconds. Default 300;
+    /// `GODKEND_SELF_SERVICE_FRESH_SECONDS`.
+    pub fresh_seconds: u64,
 }
 
 /// A level of assurance under NSIS, lowest first.
@@ -473,6 +491,7 @@ defaults! {
         par_seconds: 90, code_seconds: 60, id_token_seconds: 300, access_token_seconds: 300, ciba_interval_seconds: 2,
         session_seconds: 1800, notification_authorities: PathBuf::new(),
     }
+    SelfService { token_seconds: 900, fresh_seconds: 300 }
     Admin { listen: None, token_file: PathBuf::from("secrets/admin.token") }
     Log { level: "info".to_owned(), sign_again_seconds: 3600, checked_before_start_mb: 64, witnesses: Vec::new() }
 }

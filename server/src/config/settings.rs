@@ -55,6 +55,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("app", "Which versions (major.minor.patch) of the app are served; \"\" turns a rule off."),
     ("means", "Means of identification beside the app; `godkend-server policy` prints what they give."),
     ("oidc", "OpenID Connect."),
+    (
+        "self_service",
+        "The citizen's own site: a relying party with self_service = true, and the API under /citizen/v1.",
+    ),
     ("admin", "The administration interface."),
     ("log", "Logs: JSON lines on standard error; and the audit log."),
 ];
@@ -145,6 +149,10 @@ settings! {
         "ciba_interval_seconds" Number "Shortest time between two CIBA polls, seconds."
         "session_seconds" Number "Life of a browser's session with relying parties that share logins or hear of logouts, seconds."
         "notification_authorities" Text "PEM file of authorities trusted beside the system's where relying parties are notified; \"\" for none."
+    }
+    "self_service" {
+        "token_seconds" Number "Life of its access tokens, and so of a visit, seconds."
+        "fresh_seconds" Number "How old the login may be where something is added, removed or set, seconds."
     }
     "admin" {
         "listen" Text "Address of a listener of its own for /admin, with the same TLS; \"\" leaves it on server.listen."

@@ -125,11 +125,11 @@ pub async fn unblock(app: &App, device: &Id) -> Result<(), ApiError> {
     .await
 }
 
-/// Removes a device for good, at a desk.
+/// Removes a device for good, for a reason in a stable word: `desk`, `self_service`.
 ///
 /// # Errors
 /// [`Code::DeviceUnknown`].
-pub async fn remove_by_desk(app: &App, device: &Id) -> Result<(), ApiError> {
+pub async fn remove_for_good(app: &App, device: &Id, why: &str) -> Result<(), ApiError> {
     docs::retry(|| async move {
         let mut device = docs::get::<Device>(&*app.store, &device.0).await?.ok_or(Code::DeviceUnknown)?;
         if device.doc.state == DeviceState::Removed {
@@ -142,14 +142,15 @@ pub async fn remove_by_desk(app: &App, device: &Id) -> Result<(), ApiError> {
             _ => None,
         };
         if let Some(mut activation) = activation {
-            stop(&mut changes, &mut activation.doc, Some(&mut device.doc), "desk", now);
+            stop(&mut changes, &mut activation.doc, Some(&mut device.doc), why, now);
             changes.update(&activation);
         } else {
             remove(&mut device.doc);
-            changes.log(&changed(&device.doc, "desk", now));
+            changes.log(&changed(&device.doc, why, now));
         }
         changes.update(&device);
-        history::add(&mut changes, app, device.doc.account, "device_removed", About::device(device.doc.id));
+        let about = About::device(device.doc.id).with(serde_json::json!({"by": why}));
+        history::add(&mut changes, app, device.doc.account, "device_removed", about);
         changes.commit(&*app.store).await?;
         app.log.wake();
         app.wake.all(device.doc.account);

@@ -3,7 +3,8 @@
 mod block;
 mod overview;
 
-pub use block::{BlockedDevice, block, block_by_code, remove, remove_by_desk, unblock};
+pub use block::{BlockedDevice, block, block_by_code, remove, remove_for_good, unblock};
+pub(crate) use overview::lines;
 
 use godkend_protocol::messages::device::{AskOverview, BlockSelf};
 

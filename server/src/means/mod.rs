@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod desk;
 mod display;
 mod known;
+pub mod orders;
 pub mod password;
 pub mod records;
 pub(crate) mod replay;

@@ -9,7 +9,7 @@ use crate::records::Document;
 use crate::store::Kind;
 
 /// The kinds that expire, for purging.
-pub const KINDS: &[Kind] = &[Attempt::KIND, TryCount::KIND, PasswordCode::KIND];
+pub const KINDS: &[Kind] = &[Attempt::KIND, TryCount::KIND, PasswordCode::KIND, super::orders::Order::KIND];
 
 /// Where a code display stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

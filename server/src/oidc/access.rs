@@ -21,16 +21,16 @@ use crate::error::ApiError;
 use crate::records::Account;
 
 /// Whose token it is, and what it was given for.
-pub(super) struct Access {
-    pub(super) token: AccessToken,
-    pub(super) account: Account,
-    pub(super) party: Arc<RelyingParty>,
+pub(crate) struct Access {
+    pub(crate) token: AccessToken,
+    pub(crate) account: Account,
+    pub(crate) party: Arc<RelyingParty>,
     nonce: Option<HeaderValue>,
 }
 
 impl Access {
     /// The answer; with the nonce for the next proof where there was one.
-    pub(super) fn answer(&self, body: impl IntoResponse) -> Response {
+    pub(crate) fn answer(&self, body: impl IntoResponse) -> Response {
         let mut response = body.into_response();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(nonce) = &self.nonce {
@@ -40,7 +40,7 @@ impl Access {
     }
 
     /// Demands a login at this level, at most so many seconds ago.
-    pub(super) fn demand(&self, level: Level, max_age: i64, now: i64) -> Result<(), Refused> {
+    pub(crate) fn demand(&self, level: Level, max_age: i64, now: i64) -> Result<(), Refused> {
         let grant = &self.token.grant;
         if grant.level >= level && now.saturating_sub(grant.at) <= max_age {
             return Ok(());
@@ -53,8 +53,20 @@ impl Access {
         })
     }
 
+    /// Forgets the token: it opens nothing more.
+    pub(crate) async fn end(&self, app: &App) -> Result<(), ApiError> {
+        let Some(token) = docs::get::<AccessToken>(&*app.store, &self.token.hash.0).await? else { return Ok(()) };
+        let mut changes = Changes::new();
+        changes.delete(&token);
+        match changes.commit(&*app.store).await {
+            // Somebody else ended it.
+            Err(error) if !error.is_conflict() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// A refusal of what a good token asks.
-    pub(super) fn refused(&self, status: StatusCode, error: &'static str, description: &'static str) -> Refused {
+    pub(crate) fn refused(&self, status: StatusCode, error: &'static str, description: &'static str) -> Refused {
         let scheme = if self.token.jkt.is_some() { Scheme::Dpop } else { Scheme::Bearer };
         let nonce = self.nonce.clone();
         Refused { status, scheme: Some(scheme), error, description, step_up: None, nonce, retry_after: None }
@@ -69,7 +81,7 @@ enum Scheme {
 
 /// Why a protected resource is not opened.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     status: StatusCode,
     /// How the token was sent; none where there was none.
     scheme: Option<Scheme>,
@@ -110,7 +122,7 @@ impl Refused {
 
 impl Refused {
     /// With the seconds until it is worth trying again.
-    pub(super) fn after(self, seconds: i64) -> Self {
+    pub(crate) fn after(self, seconds: i64) -> Self {
         Self { retry_after: u32::try_from(seconds).ok(), ..self }
     }
 }
@@ -149,7 +161,7 @@ impl IntoResponse for Refused {
 }
 
 /// Judges the token of a request to `path`.
-pub(super) async fn check(app: &App, headers: &HeaderMap, method: &str, path: &str) -> Result<Access, Refused> {
+pub(crate) async fn check(app: &App, headers: &HeaderMap, method: &str, path: &str) -> Result<Access, Refused> {
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
     let (first, second) = (sent.next(), sent.next());
     let Some(value) = first else { return Err(Refused::token(None, "The Authorization header is missing.")) };

@@ -221,6 +221,7 @@ mod tests {
                 language: Default::default(),
                 nonce: None,
                 wish: Default::default(),
+                self_service: false,
             },
             interval: 2,
             last_poll_ms: None,

@@ -54,6 +54,7 @@ fn ask() -> Ask {
         language: Default::default(),
         nonce: Some("n".to_owned()),
         wish: Default::default(),
+        self_service: false,
     }
 }
 

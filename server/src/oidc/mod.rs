@@ -4,7 +4,7 @@
 //! (RFC 9207), payments in `authorization_details` (RFC 9396), tokens bound to keys (DPoP, RFC 9449), step-up (RFC 9470),
 //! CIBA in poll and ping mode, logout. The pages that a person sees are in [`crate::web`].
 
-mod access;
+pub(crate) mod access;
 mod ciba;
 pub mod claims;
 pub mod client;

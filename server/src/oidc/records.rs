@@ -73,6 +73,9 @@ pub struct Ask {
     /// Who it must be, and how fresh.
     #[serde(default)]
     pub wish: Wish,
+    /// The scope `self_service`: its token opens the citizen's own affairs ([`crate::citizen`]).
+    #[serde(default)]
+    pub self_service: bool,
 }
 
 /// Who has to sign in, and whether an earlier login in the same browser may do.
@@ -324,6 +327,7 @@ mod tests {
             language: Language::Da,
             nonce: None,
             wish: Wish::default(),
+            self_service: false,
         };
         let mut request = CibaRequest {
             hash: Fixed([1; 32]),

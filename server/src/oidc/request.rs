@@ -13,6 +13,9 @@ use super::params::{Params, code_challenge, visible};
 use super::records::{Ask, AuthorizationRequest, Language, Wish};
 use crate::config::{Level as ConfigLevel, RelyingParty};
 
+/// The scope of a citizen's own site: its token opens what [`crate::citizen`] serves.
+pub const SELF_SERVICE: &str = "self_service";
+
 /// Where the browser goes back to: known before anything else is judged, for an unknown address is never used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReturnTo {
@@ -120,6 +123,9 @@ pub fn backchannel(params: &Params, party: &RelyingParty) -> Result<(Ask, String
         return Err(OidcError::invalid("requested_expiry must be a positive whole number of seconds."));
     }
     let mut ask = ask(params, party)?;
+    if ask.self_service {
+        return Err(OidcError::new(Kind::InvalidScope, "The scope self_service needs the person's browser."));
+    }
     let user_id = ask.login_hint.clone().ok_or(OidcError::invalid("login_hint is missing."))?;
     if let Some(message) = params.get("binding_message") {
         let shown = OidcError::new(
@@ -163,6 +169,10 @@ fn ask(params: &Params, party: &RelyingParty) -> Result<Ask, OidcError> {
     if scope.len() > 1024 || !scope.chars().all(token) || !scope.split(' ').any(|s| s == "openid") {
         return Err(OidcError::new(Kind::InvalidScope, "scope must hold openid."));
     }
+    let self_service = scope.split(' ').any(|s| s == SELF_SERVICE);
+    if self_service && !party.self_service {
+        return Err(OidcError::new(Kind::InvalidScope, "This client may not ask for the scope self_service."));
+    }
     let idp = IdpParams::read(params)?;
     let payment = match (params.get("authorization_details"), &idp.payment) {
         (Some(_), Some(_)) => return Err(OidcError::invalid("The payment stands there twice.")),
@@ -198,6 +208,7 @@ fn ask(params: &Params, party: &RelyingParty) -> Result<Ask, OidcError> {
         language: language(params)?,
         nonce: nonce.transpose()?.map(str::to_owned),
         wish: Wish { uuid: idp.uuid_hint()?, fresh: idp.enable_step_up == Some(true), ..Wish::default() },
+        self_service,
     })
 }
 

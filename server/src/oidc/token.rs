@@ -154,7 +154,9 @@ pub(super) fn tokens(
     let claims = claims::id_token(&issue, account, grant, ask);
     let id_token = jwt::sign(&app.keys.oidc, &metadata::key_id(&app.keys.oidc), &claims)
         .map_err(|_| OidcError::new(Kind::ServerError, "The ID token could not be signed."))?;
-    let lifetime = i64::try_from(app.config.oidc.access_token_seconds).unwrap_or(300);
+    let lifetime =
+        if ask.self_service { app.config.self_service.token_seconds } else { app.config.oidc.access_token_seconds };
+    let lifetime = i64::try_from(lifetime).unwrap_or(300);
     let record = AccessToken {
         hash: secret_hash(&access_token),
         ask: ask.clone(),
@@ -166,7 +168,7 @@ pub(super) fn tokens(
         "access_token": access_token,
         "token_type": if proof.is_some() { "DPoP" } else { "Bearer" },
         "expires_in": lifetime,
-        "scope": "openid",
+        "scope": if ask.self_service { "openid self_service" } else { "openid" },
         "id_token": id_token,
     });
     if let (Some(payment), Some(reply)) = (&ask.payment, reply.as_object_mut()) {
@@ -199,6 +201,7 @@ mod tests {
                     language: Default::default(),
                     nonce: None,
                     wish: Default::default(),
+                    self_service: false,
                 },
                 redirect_uri: "https://a.dk/cb".to_owned(),
                 state: None,

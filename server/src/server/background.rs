@@ -51,6 +51,7 @@ async fn purge(app: &App) {
     kinds.extend_from_slice(crate::oidc::KINDS);
     kinds.extend_from_slice(crate::pin::KINDS);
     kinds.extend_from_slice(crate::means::KINDS);
+    kinds.extend_from_slice(crate::identity::KINDS);
     loop {
         match app.store.purge_expired(app.now(), &kinds, PURGED_AT_ONCE).await {
             Ok(count) if count >= u64::from(PURGED_AT_ONCE) && !app.stopping.now() => {}

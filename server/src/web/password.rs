@@ -166,6 +166,7 @@ pub(super) async fn by_app(
         language,
         nonce: None,
         wish: Wish::default(),
+        self_service: false,
     };
     let request = AuthorizationRequest {
         ask,
