@@ -117,7 +117,8 @@ struct ButtonLabel: View {
     var body: some View {
         VStack(alignment: .leading) {
             Text(element.label).style(TypeScale.strong)
-            if let hint = element.hint { Text(hint).style(TypeScale.label) }
+            // Read aloud as the hint that it is, not a second time as part of the label.
+            if let hint = element.hint { Text(hint).style(TypeScale.label).accessibilityHidden(true) }
         }
     }
 }

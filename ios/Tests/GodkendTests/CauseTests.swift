@@ -86,6 +86,81 @@ final class CauseTests: XCTestCase {
         await new.app.stop()
     }
 
+    /// A move to its end: an hour later the new phone is in use, and the old one only where it was to be kept.
+    func testAnHourAfterAMoveTheNewPhoneIsInUse() async throws {
+        for keeps in [false, true] {
+            let world = try await World()
+            let old = try Citizen(world), new = try Citizen(world, named: "new")
+            try await old.activates(world, as: "anna.a")
+            try await old.press(.homeSettings)
+            try await old.press(.settingsMove)
+            if keeps { try await old.press(.moveKeep) }
+            try await old.press(.moveStart)
+            try await old.typePin(Citizen.pin)
+            let link = try XCTUnwrap(old.page.elements.first { $0.role == .picture }?.value)
+            new.app.start()
+            await new.app.settled()
+            try await new.press(.welcomeStart)
+            try await new.press(.activateScan)
+            try await new.scan(link)
+            try await new.waits(for: .digitsTitle)
+            try old.type(try new.digits(), into: .numberField)
+            try await old.press(.next)
+            try await new.waits(for: .pinChooseText)
+            try await new.typePin("602217")
+            try await new.typePin("602217")
+            try await new.press(.goHome)
+            XCTAssertTrue(new.sees(.activeLaterTitle), new.description)
+
+            try await world.moveClock(seconds: 3_601)
+            new.app.foreground()
+            try await new.waits(for: .homeReady)
+            let bank = try await new.opensLink(world)
+            try await new.press(.requestApproveButton)
+            try await new.typePin("602217")
+            XCTAssertTrue(new.sees(.approvedTitle), new.description)
+            withExtendedLifetime(bank) {}
+            try await old.press(.done)
+            if keeps {
+                let second = try await old.opensLink(world)
+                try await old.press(.requestApproveButton)
+                try await old.typePin(Citizen.pin)
+                XCTAssertTrue(old.sees(.approvedTitle), old.description)
+                withExtendedLifetime(second) {}
+            } else {
+                old.app.foreground()
+                try await old.waits(for: .errorRemovedText)
+            }
+            await old.app.stop()
+            await new.app.stop()
+        }
+    }
+
+    func testWithoutACameraBothCodesAreTypedByHand() async throws {
+        let world = try await World()
+        let anna = try Citizen(world)
+        anna.app.around.hasCamera = { false }
+        anna.app.start()
+        await anna.app.settled()
+        let handed = try await world.handOut(to: "anna.a", asCode: true)
+        try await anna.press(.welcomeStart)
+        try await anna.press(.activateScan)
+        XCTAssertTrue(anna.sees(.scanNoCamera) && !anna.sees(.scanViewfinder), anna.description)
+        try await anna.press(.activateType)
+        try anna.type(handed.text, into: .codeField)
+        try await anna.press(.next)
+        try await anna.finishes(world, handed)
+        let (bank, number) = try await world.login("anna.a")
+        try await anna.press(.homeScan)
+        XCTAssertTrue(anna.sees(.scanNoCamera), anna.description)
+        try await anna.press(.homeNumber)
+        try anna.type(number, into: .numberField)
+        try await anna.press(.next)
+        XCTAssertTrue(anna.sees("Testbanken"), anna.description)
+        withExtendedLifetime(bank) {}
+        await anna.app.stop()
+    }
+
     func testTooManyNumbersMustWaitAndTheWaitCountsDown() async throws {
         let world = try await World()
         let anna = try Citizen(world)
