@@ -313,6 +313,8 @@ public enum TextKey: String, CaseIterable, Sendable {
     case `errorUntrustedText` = "error_untrusted_text"
     case `errorStorageTitle` = "error_storage_title"
     case `errorStorageText` = "error_storage_text"
+    case `errorNotBuiltTitle` = "error_not_built_title"
+    case `errorNotBuiltText` = "error_not_built_text"
     case `errorNotACodeTitle` = "error_not_a_code_title"
     case `errorNotACodeText` = "error_not_a_code_text"
     case `errorUnknownRootTitle` = "error_unknown_root_title"
@@ -659,6 +661,8 @@ public enum Texts {
         "error_untrusted_text": "Intet er godkendt. Prøv et andet netværk, og brug ikke det, du er på nu.",
         "error_storage_title": "Telefonen kunne ikke gemme",
         "error_storage_text": "Intet er sendt. Frigør plads på telefonen, og start appen igen.",
+        "error_not_built_title": "Appen er ikke bygget færdig",
+        "error_not_built_text": "Den mangler nøglen til sin server (filen roots.json) og kan ikke bruges. Hent appen igen dér, hvor du fik den.",
         "error_not_a_code_title": "Det er ikke en gyldig kode",
         "error_not_a_code_text": "Se efter, om det er den rigtige, og prøv igen.",
         "error_unknown_root_title": "Koden hører til et andet sted",
@@ -974,6 +978,8 @@ public enum Texts {
         "error_untrusted_text": "Nothing was approved. Try another network and leave the one you are on.",
         "error_storage_title": "The phone could not save",
         "error_storage_text": "Nothing was sent. Free some space on the phone and start the app again.",
+        "error_not_built_title": "The app was not built completely",
+        "error_not_built_text": "It lacks the key to its server (the file roots.json) and cannot be used. Get the app again where you got it.",
         "error_not_a_code_title": "This is not a valid code",
         "error_not_a_code_text": "See whether it is the right one and try again.",
         "error_unknown_root_title": "The code belongs elsewhere",
@@ -1289,6 +1295,8 @@ public enum Texts {
         "error_untrusted_text": "Intet er godkendt. Prøv et andet netværk, og brug ikke det, du er på nu.",
         "error_storage_title": "Telefonen kunne ikke gemme",
         "error_storage_text": "Intet er sendt. Frigør plads på telefonen, og start appen igen.",
+        "error_not_built_title": "Appen er ikke bygget færdig",
+        "error_not_built_text": "Den mangler nøglen til sin server (filen roots.json) og kan ikke bruges. Hent appen igen dér, hvor du fik den.",
         "error_not_a_code_title": "Det er ikke en gyldig kode",
         "error_not_a_code_text": "Se efter, om det er den rigtige, og prøv igen.",
         "error_unknown_root_title": "Koden hører til et andet sted",

@@ -8,8 +8,10 @@ import android.app.PendingIntent
 import android.content.Context
 import android.content.Intent
 import android.os.Build
+import dk.godkend.HardwareKeys
 import dk.godkend.KeySecurity
 import dk.godkend.PhoneConfig
+import dk.godkend.Root
 import dk.godkend.platform.AndroidHardwareKeys
 import dk.godkend.platform.BoundPhone
 import dk.godkend.platform.FileStateStore
@@ -20,13 +22,23 @@ import dk.godkend.readRoots
 import dk.godkend.screens.AppModel
 import dk.godkend.screens.Language
 import dk.godkend.screens.Phone
+import dk.godkend.screens.PhoneException
+import dk.godkend.screens.PhoneFailure
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.cancel
+import java.io.IOException
 
 /** What lives as long as the process: the model, and the one phone that it opens. */
 open class GodkendApplication : Application() {
-    private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Main.immediate)
+    private inner class Life {
+        val scope = CoroutineScope(SupervisorJob() + Dispatchers.Main.immediate)
+        val model = AppModel(::openPhone, surroundings, scope, ::erasePhone)
+        val wakeUp = WakeUp(scope, { foreground.isForeground }, model::onForeground, model::somethingWaits, ::tell)
+    }
+
+    private lateinit var life: Life
 
     private val foreground = Foreground { isForeground -> if (isForeground) model.onForeground() else model.onBackground() }
 
@@ -39,34 +51,57 @@ open class GodkendApplication : Application() {
         }
     }
 
-    val model: AppModel by lazy { AppModel(::openPhone, surroundings, scope) }
+    val model: AppModel get() = life.model
 
     /** What a push message is given to, by whatever transport an app has. */
-    val wakeUp: WakeUp by lazy { WakeUp({ foreground.isForeground }, model::onForeground, ::tell) }
+    val wakeUp: WakeUp get() = life.wakeUp
 
     override fun onCreate() {
         super.onCreate()
         registerActivityLifecycleCallbacks(foreground)
+        begin()
+    }
+
+    /** Begins as every new process does. What an earlier one was doing ends half-way, as it does in a kill. */
+    protected fun begin() {
+        if (::life.isInitialized) life.scope.cancel()
+        life = Life()
         model.start()
     }
 
     /** The roots are built into the app, never fetched. */
     protected open fun roots(): String = assets.open("roots.json").use { it.readBytes().decodeToString() }
 
+    /** How the phone's hardware must guard its keys. */
+    protected open val security get() = KeySecurity.TRUSTED_ENVIRONMENT
+
+    /** The phone's hardware. */
+    protected open fun keys(): HardwareKeys = AndroidHardwareKeys(prompts)
+
+    private fun trusted(): List<Root> = try {
+        readRoots(roots())
+    } catch (missing: IOException) {
+        throw PhoneException(PhoneFailure.NotBuilt, missing)
+    } catch (unreadable: dk.godkend.PhoneException) {
+        throw PhoneException(PhoneFailure.NotBuilt, unreadable)
+    }
+
     private suspend fun openPhone(): Phone {
         val config = PhoneConfig(
-            roots = readRoots(roots()),
+            roots = trusted(),
             model = "${Build.MANUFACTURER} ${Build.MODEL}".take(MOST_CHARACTERS),
             platform = "Android ${Build.VERSION.RELEASE}",
             appVersion = surroundings.version(),
             language = language(),
-            security = KeySecurity.TRUSTED_ENVIRONMENT,
+            security = security,
         )
-        return opened(config)
+        return typed { BoundPhone(dk.godkend.Phone.open(config, keys(), FileStateStore(this)), ::language) }
     }
 
-    private suspend fun opened(config: PhoneConfig): Phone = try {
-        BoundPhone(dk.godkend.Phone.open(config, AndroidHardwareKeys(prompts), FileStateStore(this)), ::language)
+    private suspend fun erasePhone() = typed { dk.godkend.erase(keys(), FileStateStore(this)) }
+
+    private inline fun <T> typed(call: () -> T): T = try {
+        call()
     } catch (failed: dk.godkend.PhoneException) {
         throw BoundPhone.translated(failed, language())
     }

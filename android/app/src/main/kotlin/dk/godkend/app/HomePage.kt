@@ -13,11 +13,14 @@ internal fun home(context: Context, screen: Screen.Home, model: AppModel): Page 
         add(head(screen))
         if (screen.isOffline) add(notice(say(R.string.home_offline), R.color.warning_soft, R.color.warning, R.drawable.icon_network), medium)
         if (screen.unsettled) add(notice(say(R.string.home_unsettled), R.color.warning_soft, R.color.warning, R.drawable.icon_clock), medium)
-        if (screen.update != Update.None) add(updateNotice(), medium)
+        if (screen.update != Update.None) add(updateNotice(screen.update), medium)
         if (screen.biometricsLost) add(biometricsAgain(model), medium)
+        screen.others.forEach { person ->
+            add(tile(R.drawable.icon_person, person.name, say(R.string.home_waiting)) { model.settings.choose(person.id) }, medium)
+        }
         add(requestCard(screen, model), large)
-        add(tile(R.drawable.icon_scan, R.string.home_scan, R.string.home_scan_text) { model.scan() }, medium)
-        add(tile(R.drawable.icon_keypad, R.string.home_number, R.string.home_number_text) { model.typeNumber() }, small * 3 / 2)
+        add(tile(R.drawable.icon_scan, say(R.string.home_scan), say(R.string.home_scan_text)) { model.scan() }, medium)
+        add(tile(R.drawable.icon_keypad, say(R.string.home_number), say(R.string.home_number_text)) { model.typeNumber() }, small * 3 / 2)
         push()
         add(
             group(
@@ -37,8 +40,13 @@ private fun Context.head(screen: Screen.Home): View = row().apply {
     if (first.isNotEmpty()) add(text(say(R.string.home_hello, first), Type.LABEL, R.color.text_soft))
 }
 
-private fun Context.updateNotice(): View = column().apply {
-    add(notice(say(R.string.home_update), R.color.accent_soft, R.color.accent, R.drawable.icon_save))
+private fun Context.updateNotice(update: Update): View = column().apply {
+    if (update is Update.RequiredFrom) {
+        val day = say(R.string.home_update_required, date(update.at))
+        add(notice(day, R.color.warning_soft, R.color.warning, R.drawable.icon_save))
+    } else {
+        add(notice(say(R.string.home_update), R.color.accent_soft, R.color.accent, R.drawable.icon_save))
+    }
     add(button(say(R.string.update), Weight.QUIET) { openStore() })
 }
 
@@ -71,8 +79,8 @@ private fun Context.requestCard(screen: Screen.Home, model: AppModel): View {
 }
 
 /** A large way in, with what it is for. */
-private fun Context.tile(sign: Int, words: Int, below: Int, press: () -> Unit): LinearLayout =
-    entry(sign, say(words), say(below), press = press).apply {
+private fun Context.tile(sign: Int, words: CharSequence, below: CharSequence, press: () -> Unit): LinearLayout =
+    entry(sign, words, below, press = press).apply {
         background = pressable(surface(R.color.surface))
         setPadding(edge, medium, medium, medium)
     }

@@ -54,8 +54,10 @@ internal fun Context.text(words: CharSequence, type: Type, colour: Int = R.color
     textAlignment = View.TEXT_ALIGNMENT_VIEW_START
 }
 
+internal fun TextView.setTextSize(type: Type) = setTextSize(TypedValue.COMPLEX_UNIT_PX, resources.getDimension(type.size))
+
 internal fun TextView.setType(type: Type) {
-    setTextSize(TypedValue.COMPLEX_UNIT_PX, resources.getDimension(type.size))
+    setTextSize(type)
     typeface = if (type.bold) Typeface.create("sans-serif-medium", Typeface.NORMAL) else Typeface.SANS_SERIF
     if (type == Type.TITLE || type == Type.DISPLAY) letterSpacing = -0.015f
 }

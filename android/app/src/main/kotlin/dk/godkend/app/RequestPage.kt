@@ -23,21 +23,21 @@ internal fun asked(context: Context, screen: Screen.Asked, model: AppModel): Pag
     val refuse = button(say(R.string.request_refuse), Weight.SECOND) { model.requests.askWhy() }
     val body = column().apply {
         add(countdown.view)
-        add(text(request.relyingParty, Type.TITLE).apply { heading() }, large)
-        add(text(say(wanted(request)), Type.HEADING, R.color.text_soft).apply { typeface = android.graphics.Typeface.SANS_SERIF }, small / 2)
-        request.payment?.let { add(paymentCard(it), large) }
-        request.text?.let { add(quote(it), medium) }
+        add(text(request.relyingParty, Type.TITLE).apply { heading() }, medium)
+        add(text(say(wanted(request)), Type.BODY, R.color.text_soft), small / 2)
+        request.payment?.let { add(paymentCard(it), medium) }
+        request.text?.let { add(quote(it), small * 3 / 2) }
         if (request.newBrowser) {
             add(notice(say(R.string.request_new_browser), R.color.warning_soft, R.color.warning, R.drawable.icon_alert), medium)
         }
-        add(factsCard(request), medium)
+        add(factsCard(request), small * 3 / 2)
         if (request.mayRemember) {
             val remember = switchLine(say(R.string.request_remember), screen.remember) { model.requests.setRemember(it) }
             remember.background = surface(R.color.surface)
             add(remember, medium)
         }
         push()
-        add(slide, large)
+        add(slide, medium)
         add(
             row().apply {
                 add(approve, 0, 1f)
@@ -118,6 +118,7 @@ internal fun Context.amount(payment: Payment): String {
 }
 
 private fun Context.paymentCard(payment: Payment): View = card().apply {
+    setPadding(edge, small * 3 / 2, edge, small * 3 / 2)
     val amount = amount(payment)
     add(text(say(R.string.request_amount), Type.LABEL, R.color.text_soft))
     add(text(amount, Type.DISPLAY, R.color.accent).apply {
@@ -125,7 +126,7 @@ private fun Context.paymentCard(payment: Payment): View = card().apply {
         setAutoSizeTextTypeUniformWithConfiguration(px(R.dimen.type_heading), px(R.dimen.type_display), 1, android.util.TypedValue.COMPLEX_UNIT_PX)
         maxLines = 2
     })
-    add(text(say(R.string.request_payee), Type.LABEL, R.color.text_soft), medium)
+    add(text(say(R.string.request_payee), Type.LABEL, R.color.text_soft), small)
     add(text(payment.payee, Type.HEADING))
     payment.account?.let { add(text(it, Type.LABEL, R.color.text_soft)) }
 }
@@ -133,7 +134,7 @@ private fun Context.paymentCard(payment: Payment): View = card().apply {
 /** The reference text, unchanged, with a mark that it is somebody else's words. */
 private fun Context.quote(words: String): View = row().apply {
     background = surface(R.color.sunken)
-    setPadding(medium, medium, medium, medium)
+    setPadding(edge, small, edge, small)
     add(column().apply {
         add(text(say(R.string.request_text), Type.LABEL, R.color.text_soft))
         add(text("“$words”", Type.STRONG))
@@ -141,14 +142,14 @@ private fun Context.quote(words: String): View = row().apply {
 }
 
 private fun Context.factsCard(request: Request): LinearLayout = card().apply {
-    setPadding(edge, medium, edge, medium)
+    setPadding(edge, small * 3 / 2, edge, small * 3 / 2)
     val facts = listOfNotNull(
         request.place?.let { fact(say(R.string.request_place), it) },
         request.browser?.let { fact(say(R.string.request_browser), it) },
         fact(say(R.string.request_level), say(levelName(request.level))),
         fact(say(R.string.request_binding), say(bindingName(request.binding))),
     )
-    facts.forEachIndexed { place, fact -> add(fact, if (place == 0) 0 else small) }
+    facts.forEachIndexed { place, fact -> add(fact, if (place == 0) 0 else small / 2) }
 }
 
 private fun levelName(level: Level) = when (level) {

@@ -71,7 +71,7 @@ internal fun chooseLanguage(context: Context, screen: Screen.ChooseLanguage, mod
     Page(body, say(R.string.language_title))
 }
 
-private fun Context.date(seconds: Long): String =
+internal fun Context.date(seconds: Long): String =
     DateFormat.getDateInstance(DateFormat.MEDIUM, resources.configuration.locales[0]).format(Date(seconds * 1000))
 
 internal fun devices(context: Context, screen: Screen.Devices, model: AppModel): Page = with(context) {
@@ -190,7 +190,7 @@ internal fun people(context: Context, screen: Screen.People, model: AppModel): P
 
 internal fun support(context: Context, screen: Screen.Support): Page = with(context) {
     val facts = screen.facts
-    val code = facts.code(screen.lastTrouble)
+    val code = screen.code
     fun available(yes: Boolean) = say(if (yes) R.string.support_available else R.string.support_missing)
     val keys = when (facts.keys) {
         SupportFacts.KeyProtection.STRONGBOX -> R.string.support_strongbox
@@ -200,7 +200,8 @@ internal fun support(context: Context, screen: Screen.Support): Page = with(cont
     val body = column().apply {
         add(title(say(R.string.support_title)), small)
         add(text(say(R.string.support_text), Type.BODY, R.color.text_soft), medium)
-        add(bigCode(code, say(R.string.support_spoken, code.toList().joinToString(" "))), large)
+        // Longer than a code to type: it is read out.
+        add(bigCode(code, say(R.string.support_spoken, code.toList().joinToString(" "))).apply { setTextSize(Type.HEADING) }, large)
         add(card().apply {
             add(fact(say(R.string.support_app), facts.appVersion))
             add(fact(say(R.string.support_system), "Android ${facts.systemVersion}, ${facts.model}"), medium)

@@ -35,6 +35,7 @@ internal enum class Words(val kind: Kind, val title: Int, val text: Int, val sig
     UNKNOWN_ROOT(Kind.UNKNOWN_ROOT, R.string.error_unknown_root_title, R.string.error_unknown_root_text, R.drawable.icon_scan),
     NOT_NOW(Kind.NOT_NOW, R.string.error_not_now_title, R.string.error_not_now_text, R.drawable.icon_info),
     SHARED_PHONE(Kind.SHARED_PHONE, R.string.error_shared_title, R.string.error_shared_text, R.drawable.icon_person),
+    NOT_BUILT(Kind.NOT_BUILT, R.string.error_not_built_title, R.string.error_not_built_text, R.drawable.icon_info),
     VOID(Kind.VOID, R.string.activate_title, R.string.stage_void, R.drawable.icon_key),
     ;
 

@@ -8,14 +8,13 @@ import dk.godkend.screens.AppModel
 import dk.godkend.screens.DemoPhone
 import dk.godkend.screens.DemoStory
 import dk.godkend.screens.Event
+import dk.godkend.screens.PinWeakness
 import dk.godkend.screens.Problem
 import dk.godkend.screens.Screen
-import dk.godkend.screens.SupportFacts
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
-import org.junit.Assert.assertNotEquals
 import org.junit.Assert.assertTrue
 import org.junit.Before
 import org.junit.Test
@@ -25,11 +24,11 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 import java.time.Duration
 
-/** The models without a picture and without a phone: the demonstration's stories, the support code, a wake-up. */
+/** The models without a picture and without a phone: the demonstration's stories, a wake-up. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [34], application = NoPhoneApplication::class)
 class DemoTest {
-    private val model = AppModel({ error("a demonstration opens no phone") }, QuietSurroundings, CoroutineScope(Dispatchers.Main.immediate))
+    private val model = AppModel({ error("a demonstration opens no phone") }, QuietSurroundings, CoroutineScope(Dispatchers.Main.immediate)) {}
     private val screen get() = model.screen.value
 
     @Before
@@ -138,13 +137,16 @@ class DemoTest {
     }
 
     @Test
-    fun `the support code tells facts of the phone, and a slip of the tongue is caught`() {
-        val facts = SupportFacts("0.1.0", 34, "Fairphone 5", SupportFacts.KeyProtection.STRONGBOX, biometrics = true, keyAgreement = false)
-        val code = facts.code(null)
-        assertTrue(code, Regex("([0-9A-HJKMNP-TV-Z]{3} ){2}[0-9A-HJKMNP-TV-Z]{3}").matches(code))
-        assertNotEquals(code, facts.code(Problem.Kind.NO_NETWORK))
-        assertNotEquals(code, facts.copy(biometrics = false).code(null))
-        assertEquals("the model's name is not in it", code, facts.copy(model = "Pixel 9").code(null))
+    fun `a weak PIN is refused before it is typed again, and nothing of it is kept`() {
+        model.settings.changePin()
+        pin(DemoPhone.PIN)
+        pin("777777")
+        assertEquals(Screen.PinPurpose.NEW, (screen as Screen.PinPad).purpose)
+        assertEquals(Screen.PinComplaint.Weak(PinWeakness.REPEATED), (screen as Screen.PinPad).complaint)
+        pin("271828")
+        assertEquals(Screen.PinPurpose.NEW_REPEAT, (screen as Screen.PinPad).purpose)
+        pin("271828")
+        assertEquals(Screen.Outcome.PIN_CHANGED, (screen as Screen.Result).outcome)
     }
 
     @Test
@@ -152,13 +154,16 @@ class DemoTest {
         var looked = 0
         var told = 0
         var isForeground = true
-        val wakeUp = WakeUp({ isForeground }, { looked++ }, { told++ })
+        var waits = true
+        val wakeUp = WakeUp(CoroutineScope(Dispatchers.Main.immediate), { isForeground }, { looked++ }, { waits }, { told++ })
         assertTrue(wakeUp.onMessage(mapOf(WakeUp.HANDLE to "a".repeat(22))))
         assertFalse("again", wakeUp.onMessage(mapOf(WakeUp.HANDLE to "a".repeat(22))))
         isForeground = false
         assertTrue(wakeUp.onMessage(mapOf(WakeUp.HANDLE to "b".repeat(22))))
         assertFalse("more than a handle", wakeUp.onMessage(mapOf(WakeUp.HANDLE to "c".repeat(22), "text" to "x")))
         assertFalse("no handle", wakeUp.onMessage(mapOf(WakeUp.HANDLE to "c")))
+        waits = false
+        assertTrue("nothing waits", wakeUp.onMessage(mapOf(WakeUp.HANDLE to "d".repeat(22))))
         assertEquals(1 to 1, looked to told)
     }
 }

@@ -54,6 +54,8 @@ internal object Gallery {
         "home-request" to Screen.Home("Anna Andersen", WaitingRequest("1", false, 170)),
         "home-locked" to Screen.Home("Anna Andersen", WaitingRequest("1", true, 170)),
         "home-notices" to Screen.Home("Anna Andersen", null, isOffline = true, unsettled = true, biometricsLost = true, update = Update.Recommended),
+        "home-update-required" to Screen.Home("Anna Andersen", update = Update.RequiredFrom(NOON)),
+        "home-other-person" to Screen.Home("Anna Andersen", severalPeople = true, others = listOf(person.copy(id = 2, name = "Bo Andersen"))),
         "number" to Screen.TypeNumber(Screen.NumberPurpose.LOGIN),
         "request-login" to Screen.Asked(login, 164, false),
         "request-new-browser" to Screen.Asked(login.copy(newBrowser = true, mayRemember = false), 23, false),
@@ -89,11 +91,14 @@ internal object Gallery {
         "move-code" to Screen.MoveCode(Secret("godkend://activate/1?e=test&i=a-FAQTAzPAP25PYamjGBOA&s=0&r=0&x=1795424972")),
         "move-digits" to Screen.TypeNumber(Screen.NumberPurpose.NEW_PHONE),
         "people" to Screen.People(listOf(person, person.copy(id = 2, name = "Bo Andersen")), 1),
-        "support" to Screen.Support(SupportFacts("0.1.0", 34, "Fairphone 5", SupportFacts.KeyProtection.STRONGBOX, true, false), null),
+        "support" to Screen.Support(SupportFacts("0.1.0", 34, "Fairphone 5", SupportFacts.KeyProtection.STRONGBOX, true, false), "G1-0.1.0-0.1.0-TNCa-PINWRONG"),
         "forgotten-pin" to Screen.ForgottenPin,
         "licences" to Screen.Licences,
         "about" to Screen.About("0.1.0"),
         "demo" to Screen.Demo,
+        "demo-home" to Screen.Home("Anna", WaitingRequest("demo", false, 170)),
+        "demo-request" to Screen.Asked(login.copy(relyingParty = "Netbank"), 164, false),
+        "demo-approved" to Screen.Result(Screen.Outcome.APPROVED, "Netbank"),
     ) + Problem.Kind.entries.map { kind -> "trouble-${kind.name.lowercase().replace('_', '-')}" to Screen.Trouble(problem(kind)) }
 
     private fun problem(kind: Problem.Kind): Problem = when (kind) {
@@ -106,7 +111,7 @@ internal object Gallery {
             Problem(kind, Problem.Next.ACTIVATE)
         Problem.Kind.CLOCK_WRONG -> Problem(kind, Problem.Next.CLOCK_SETTINGS)
         Problem.Kind.UPDATE_REQUIRED -> Problem(kind, Problem.Next.UPDATE)
-        Problem.Kind.STORAGE -> Problem(kind, Problem.Next.CLOSE_APP)
+        Problem.Kind.STORAGE, Problem.Kind.NOT_BUILT -> Problem(kind, Problem.Next.CLOSE_APP)
         Problem.Kind.EXPIRED, Problem.Kind.NOT_NOW, Problem.Kind.UNKNOWN_ROOT, Problem.Kind.NOT_SUPPORTED, Problem.Kind.NO_AGREEMENT -> Problem(kind, Problem.Next.HOME)
         else -> Problem(kind, Problem.Next.RETRY)
     }

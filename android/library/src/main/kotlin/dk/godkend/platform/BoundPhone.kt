@@ -95,6 +95,7 @@ class BoundPhone(private val phone: dk.godkend.Phone, private val language: () -
             requests.map { WaitingRequest(it.id, it.locked, it.secondsLeft.toInt()) },
             connection(state.connection),
             update(state.appVersion),
+            state.waiting.map { it.person.toLong() }.filterTo(LinkedHashSet()) { it != person },
         )
     }
 
@@ -185,6 +186,12 @@ class BoundPhone(private val phone: dk.godkend.Phone, private val language: () -
 
     override suspend fun history(person: Long): List<HistoryLine> =
         typed { phone.history(person.toUInt()).map(::line).asReversed() }
+
+    override fun pinWeakness(pin: String): PinWeakness? = secretly(pin) { dk.godkend.pinWeakness(it)?.let(::weakness) }
+
+    override suspend fun somethingWaits(): Boolean = typed { phone.waiting().isNotEmpty() }
+
+    override fun supportCode(): String = phone.supportCode()
 
     override suspend fun close() = phone.shutDown()
 

@@ -17,7 +17,9 @@ class FileStateStore(private val file: AtomicFile) : StateStore {
 
     override fun load(): ByteArray? = try {
         file.readFully()
-    } catch (_: FileNotFoundException) {
+    } catch (missing: FileNotFoundException) {
+        // Also what is there and cannot be opened has this name: taken for none, it would be overwritten.
+        if (file.baseFile.exists()) throw StoreException.Failed(missing.javaClass.simpleName)
         null
     } catch (failed: IOException) {
         throw StoreException.Failed(failed.javaClass.simpleName)

@@ -1,21 +1,26 @@
 package dk.godkend.platform
 
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.launch
+
 /**
  * What a push message does. A message carries a random handle and nothing else, so that neither Google nor anybody else
  * learns who logs in where: it only makes the app look for itself. Any transport will do (FCM, UnifiedPush, a socket of
  * one's own); without one, the app looks while it is open.
  *
- * [isForeground] says whether the person looks at the app; then [look] is enough. Else [tell] shows a notification that
- * says only that there is something to answer.
+ * [isForeground] says whether the person looks at the app; then [look] is enough. Else the server is asked whether anything
+ * [waits], and only then [tell] shows a notification, which says no more than that.
  */
 class WakeUp(
+    private val scope: CoroutineScope,
     private val isForeground: () -> Boolean,
     private val look: () -> Unit,
+    private val waits: suspend () -> Boolean,
     private val tell: () -> Unit,
 ) {
     private val seen = ArrayDeque<String>()
 
-    /** A message came. False if it is none of ours, or one that came before. */
+    /** A message came, on any thread. False if it is none of ours, or one that came before. */
     fun onMessage(data: Map<String, String>): Boolean {
         val handle = data[HANDLE]?.takeIf { data.size == 1 && HANDLE_FORM.matches(it) } ?: return false
         synchronized(seen) {
@@ -23,7 +28,13 @@ class WakeUp(
             seen.addLast(handle)
             if (seen.size > REMEMBERED) seen.removeFirst()
         }
-        if (isForeground()) look() else tell()
+        scope.launch {
+            when {
+                isForeground() -> look()
+                // It may be opened while the server is asked.
+                waits() && !isForeground() -> tell()
+            }
+        }
         return true
     }
 

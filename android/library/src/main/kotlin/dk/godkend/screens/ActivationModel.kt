@@ -79,7 +79,8 @@ class ActivationModel(private val session: Session, private val pins: PinModel, 
         val person = session.person ?: return
         session.work(retry = ::blockCodeNoted) {
             session.phone.blockCodeNoted(person)
-            if (this.person == null) session.back() else afterBlockCode()
+            // From the settings it goes back there; after an activation, also one that a kill interrupted, it goes on.
+            if (this.person != null || !session.back()) afterBlockCode()
         }
     }
 

@@ -9,12 +9,14 @@ import kotlinx.coroutines.flow.asStateFlow
 /**
  * The app without its pictures: every decision is made here and in the models that this one holds. Main thread only.
  *
- * [openPhone] opens the real phone; the demonstration plays its own and touches neither keys nor network.
+ * [openPhone] opens the real phone, and [erasePhone] removes what cannot be opened any more; the demonstration plays its own
+ * and touches neither keys nor network.
  */
 class AppModel(
     private val openPhone: suspend () -> Phone,
     private val around: Surroundings,
     scope: CoroutineScope,
+    private val erasePhone: suspend () -> Unit,
 ) {
     private val session = Session(around, scope)
     private val demo = MutableStateFlow(false)
@@ -22,6 +24,12 @@ class AppModel(
     private var isForeground = false
     private var real: Phone? = null
     private var biometricsLost = false
+
+    /** The phone is open and its person is where they belong. */
+    private var isStarted = false
+
+    /** What opened the app before it had started. */
+    private var linkAtStart: String? = null
 
     val screen: StateFlow<Screen> = session.screen
 
@@ -33,25 +41,35 @@ class AppModel(
     val activation = ActivationModel(session, pins, ::goHome)
     val settings = SettingsModel(session, pins, ::route)
 
-    /** First thing after a start. [link] opened the app. */
-    fun start(link: String? = null) {
-        session.work(retry = { start(link) }) {
-            val phone = real ?: openPhone().also { real = it }
-            session.phone = phone
+    /** First thing after a start. */
+    fun start() {
+        if (real == null) session.restart(Screen.Opening)
+        session.work(Problem.Doing.OPENING, retry = ::start) {
+            session.phone = real ?: openPhone().also { real = it }
             session.person = around.preferences.person
+            resume()
+        }
+    }
+
+    /** Goes on where the phone was left. */
+    private fun resume() {
+        session.work(retry = ::resume) {
             try {
-                phone.resume()
+                session.phone.resume()
             } catch (failed: PhoneException) {
                 // What was begun is kept; the home page says that there is no connection.
                 if (failed.failure != PhoneFailure.NoNetwork) throw failed
             }
             routeNow()
-            if (link != null) openLink(link)
+            isStarted = true
+            linkAtStart?.let(::openLink)
         }
     }
 
-    /** A link that opened the app while it runs. */
+    /** A link that opened the app, or came while it runs. */
     fun openLink(link: String) {
+        linkAtStart = if (isStarted) null else link
+        if (!isStarted) return
         // A request on the screen is answered first.
         if (demo.value || session.top is Screen.Asked || session.top is Screen.PinPad || session.top is Screen.Refuse) return
         session.work(retry = { openLink(link) }) { opened(session.phone.openLink(session.person, link)) }
@@ -120,12 +138,13 @@ class AppModel(
         watch()
     }
 
-    private suspend fun refreshHome(change: (Screen.Home) -> Screen.Home = { it }) {
+    private suspend fun refreshHome(change: (Screen.Home, List<Person>) -> Screen.Home = { home, _ -> home }) {
         val me = session.chosen() ?: return
-        val several = session.phone.people().size > 1
+        val people = session.phone.people()
         val home = session.top as? Screen.Home ?: return
         session.replace(
-            change(home).copy(name = me.name, unsettled = me.unsettled, biometricsLost = biometricsLost, severalPeople = several),
+            change(home, people)
+                .copy(name = me.name, unsettled = me.unsettled, biometricsLost = biometricsLost, severalPeople = people.size > 1),
         )
     }
 
@@ -146,9 +165,13 @@ class AppModel(
                 session.chosen()?.standing != Standing.Active -> return route()
             }
         }
-        refreshHome {
-            val isOffline = waiting.connection == Connection.OFFLINE
-            it.copy(waiting = waiting.requests.firstOrNull(), isOffline = isOffline, update = waiting.update)
+        refreshHome { home, people ->
+            home.copy(
+                waiting = waiting.requests.firstOrNull(),
+                isOffline = waiting.connection == Connection.OFFLINE,
+                update = waiting.update,
+                others = people.filter { it.id in waiting.others },
+            )
         }
     }
 
@@ -209,6 +232,12 @@ class AppModel(
     /** *Activate again*: who cannot use this phone any more is taken off it. */
     fun activateAgain() {
         session.work(retry = ::activateAgain) {
+            if (real == null) {
+                // It could not even be opened: what is left of it goes, and an empty one is opened.
+                erasePhone()
+                session.phone = openPhone().also { real = it }
+                isStarted = true
+            }
             val me = session.chosen()
             if (me != null && me.standing !is Standing.Active) forgetQuietly(me.id)
             if (me != null && session.lastTrouble == Problem.Kind.KEY_MISSING) forgetQuietly(me.id)
@@ -241,7 +270,14 @@ class AppModel(
     }
 
     /** False where there is nothing to go back to. */
-    fun back(): Boolean = when (val top = session.top) {
+    fun back(): Boolean {
+        val stayed = leave()
+        // What came meanwhile was not shown.
+        if (stayed && session.top is Screen.Home) watch()
+        return stayed
+    }
+
+    private fun leave(): Boolean = when (val top = session.top) {
         is Screen.Asked -> {
             requests.askWhy()
             true
@@ -250,6 +286,8 @@ class AppModel(
             pins.wipe()
             top.working || session.back()
         }
+        // Behind the trouble of a phone that did not open there is nothing.
+        is Screen.Trouble -> (real != null || demo.value) && session.back()
         is Screen.Result, is Screen.OfflineCode -> {
             if (!session.back()) goHome()
             true
@@ -261,13 +299,27 @@ class AppModel(
 
     fun onForeground() {
         isForeground = true
-        if (session.top is Screen.Home) watch()
+        val trouble = (session.top as? Screen.Trouble)?.problem
+        when {
+            session.top is Screen.Home -> watch()
+            trouble == null || demo.value -> Unit
+            // Closed and opened again: it may go better now.
+            real == null -> start()
+            trouble.next == Problem.Next.CLOSE_APP -> goHome()
+        }
     }
 
     fun onBackground() {
         isForeground = false
         watching?.cancel()
         pins.wipe()
+    }
+
+    /** A push has come while nobody looks: whether to say so. Who cannot be asked may have something to say. */
+    suspend fun somethingWaits(): Boolean = try {
+        real?.somethingWaits() ?: true
+    } catch (_: PhoneException) {
+        true
     }
 
     // Demonstration

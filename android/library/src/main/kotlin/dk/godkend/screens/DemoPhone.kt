@@ -115,7 +115,7 @@ class DemoPhone(private val around: Surroundings) : Phone {
 
     override suspend fun changePin(person: Long, old: String, new: String) {
         check(Proof.Pin(old))
-        if (new.toSet().size == 1) throw PhoneException(PhoneFailure.WeakPin(PinWeakness.REPEATED))
+        pinWeakness(new)?.let { throw PhoneException(PhoneFailure.WeakPin(it)) }
         pin = new
     }
 
@@ -164,6 +164,13 @@ class DemoPhone(private val around: Surroundings) : Phone {
     override suspend fun forget(person: Long) = Unit
 
     override suspend fun history(person: Long) = lines.toList()
+
+    /** One rule of the real ones is enough to see what a weak PIN looks like. */
+    override fun pinWeakness(pin: String) = if (pin.toSet().size == 1) PinWeakness.REPEATED else null
+
+    override suspend fun somethingWaits() = false
+
+    override fun supportCode() = "DEMO"
 
     override suspend fun close() = Unit
 

@@ -93,6 +93,15 @@ interface Phone {
     /** What happened, newest first. */
     suspend fun history(person: Long): List<HistoryLine>
 
+    /** Why a PIN would not be taken; none for a good one. Sends nothing: asked before it is typed a second time. */
+    fun pinWeakness(pin: String): PinWeakness?
+
+    /** Asks the server once whether anything waits, for everybody on this phone: a push has woken the app. */
+    suspend fun somethingWaits(): Boolean
+
+    /** A code to read out to support: facts about the phone and its last failure, nothing about the person. */
+    fun supportCode(): String
+
     /** Ends every call that waits. The phone cannot be used again. */
     suspend fun close()
 }
@@ -124,7 +133,12 @@ sealed interface PhoneFailure {
     data object NoNetwork : PhoneFailure
 
     /** The server refused, with its stable [code] and [sentence] for the person. */
-    data class Refused(val code: String, val sentence: String, val retryAfter: Int?, val triesLeft: Int?) : PhoneFailure
+    data class Refused(val code: String, val sentence: String, val retryAfter: Int?, val triesLeft: Int?) : PhoneFailure {
+        companion object {
+            /** The code of a PIN entry that another one has closed. */
+            const val ATTEMPT_CLOSED = "pin_exchange_closed"
+        }
+    }
 
     /** The request's time is over. */
     data object Expired : PhoneFailure
@@ -179,6 +193,9 @@ sealed interface PhoneFailure {
 
     /** The step does not fit, or another is under way. */
     data object NotNow : PhoneFailure
+
+    /** The app was built without the roots that it is to trust. */
+    data object NotBuilt : PhoneFailure
 }
 
 /** How the person proves themselves. */
@@ -267,6 +284,8 @@ data class Waiting(
     val requests: List<WaitingRequest>,
     val connection: Connection,
     val update: Update,
+    /** Others on this phone for whom something waits. */
+    val others: Set<Long> = emptySet(),
 )
 
 /** How the last look for requests went. */

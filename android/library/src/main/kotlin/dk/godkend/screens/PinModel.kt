@@ -90,6 +90,8 @@ class PinModel(private val session: Session) {
         then: suspend (String) -> Unit,
     ) {
         ask(first, complaint = complaint, replacing = replacing) { pin ->
+            // Said at once: nobody types a PIN twice to learn that it is not taken.
+            session.phone.pinWeakness(pin)?.let { throw PhoneException(PhoneFailure.WeakPin(it)) }
             ask(second, replacing = true) { again ->
                 val complaint = if (again == pin) tried(pin, then) else Screen.PinComplaint.Differs
                 if (complaint != null) {

@@ -14,6 +14,7 @@ data class Problem(
         NO_NETWORK, PIN_WAITING, PIN_DEAD, BLOCKED, FROZEN, KEY_INVALIDATED, LOCKED_OUT, CANCELLED, NO_BIOMETRICS,
         NO_AGREEMENT, NOT_SUPPORTED, KEY_MISSING, EXPIRED, CLOCK_WRONG, UPDATE_REQUIRED, REFUSED, THROTTLED, UNTRUSTED,
         STORAGE, STATE_DAMAGED, NOT_A_CODE, UNKNOWN_ROOT, NOT_NOW, SHARED_PHONE, VOID, REMOVED, NOT_RECOGNISED,
+        NOT_BUILT,
     }
 
     /** What the first button does. */
@@ -21,7 +22,13 @@ data class Problem(
 
     companion object {
         /** The one table from failures to what a person can do. */
-        fun of(failure: PhoneFailure, doing: Doing = Doing.ANYTHING): Problem = when (failure) {
+        fun of(failure: PhoneFailure, doing: Doing = Doing.ANYTHING): Problem {
+            val problem = known(failure, doing)
+            // A phone that did not open has no home page.
+            return if (doing == Doing.OPENING && problem.next == Next.HOME) problem.copy(next = Next.CLOSE_APP) else problem
+        }
+
+        private fun known(failure: PhoneFailure, doing: Doing): Problem = when (failure) {
             PhoneFailure.Cancelled -> Problem(Kind.CANCELLED, Next.RETRY)
             PhoneFailure.NotAuthenticated -> Problem(Kind.NOT_RECOGNISED, Next.USE_PIN)
             PhoneFailure.LockedOut -> Problem(Kind.LOCKED_OUT, Next.USE_PIN)
@@ -30,7 +37,7 @@ data class Problem(
             PhoneFailure.NotSupported -> when (doing) {
                 Doing.BIOMETRICS -> Problem(Kind.NO_BIOMETRICS, Next.HOME)
                 Doing.OFFLINE -> Problem(Kind.NO_AGREEMENT, Next.HOME)
-                Doing.ANYTHING -> Problem(Kind.NOT_SUPPORTED, Next.HOME)
+                Doing.ANYTHING, Doing.OPENING -> Problem(Kind.NOT_SUPPORTED, Next.HOME)
             }
             PhoneFailure.NoNetwork -> Problem(Kind.NO_NETWORK, Next.RETRY)
             PhoneFailure.Expired -> Problem(Kind.EXPIRED, Next.HOME)
@@ -51,6 +58,7 @@ data class Problem(
             PhoneFailure.Storage -> Problem(Kind.STORAGE, Next.CLOSE_APP)
             PhoneFailure.SharedPhone -> Problem(Kind.SHARED_PHONE, Next.USE_PIN)
             PhoneFailure.NotNow -> Problem(Kind.NOT_NOW, Next.HOME)
+            PhoneFailure.NotBuilt -> Problem(Kind.NOT_BUILT, Next.CLOSE_APP)
             is PhoneFailure.Refused -> ofRefusal(failure)
         }
 
@@ -62,10 +70,12 @@ data class Problem(
 
         private fun ofRefusal(refusal: PhoneFailure.Refused): Problem = when (refusal.code) {
             "throttled" -> Problem(Kind.THROTTLED, Next.HOME, refusal.code, waitSeconds = refusal.retryAfter ?: 0)
+            // Another PIN entry of this phone came between: it is typed again, and cost no try.
+            PhoneFailure.Refused.ATTEMPT_CLOSED -> Problem(Kind.REFUSED, Next.RETRY, refusal.code, refusal.sentence)
             else -> Problem(Kind.REFUSED, Next.HOME, refusal.code, refusal.sentence, refusal.retryAfter)
         }
     }
 
     /** What was being done, where the same failure means different things. */
-    enum class Doing { ANYTHING, BIOMETRICS, OFFLINE }
+    enum class Doing { ANYTHING, OPENING, BIOMETRICS, OFFLINE }
 }

@@ -108,9 +108,9 @@ class RequestModel(private val session: Session, private val pins: PinModel, pri
     /** Whether the request cannot be answered any more. */
     private fun ends(failure: PhoneFailure) = when (failure) {
         PhoneFailure.Expired, PhoneFailure.NoRequest, PhoneFailure.PinBlocked, is PhoneFailure.PinWaiting,
-        PhoneFailure.Blocked, PhoneFailure.Frozen, PhoneFailure.Removed, PhoneFailure.KeyMissing,
-        is PhoneFailure.Refused,
+        PhoneFailure.Blocked, PhoneFailure.Frozen, PhoneFailure.Removed, PhoneFailure.KeyMissing, PhoneFailure.Storage,
         -> true
+        is PhoneFailure.Refused -> failure.code != PhoneFailure.Refused.ATTEMPT_CLOSED
         is PhoneFailure.WrongPin -> failure.status.dead || failure.status.waitSeconds > 0
         else -> false
     }

@@ -57,6 +57,8 @@ sealed interface Screen {
         val biometricsLost: Boolean = false,
         val update: Update = Update.None,
         val severalPeople: Boolean = false,
+        /** Others on this phone for whom something waits; of what, nothing is said. */
+        val others: List<Person> = emptyList(),
     ) : Screen
 
     /** The number on another screen: a login's, or a new phone's digits. */
@@ -97,7 +99,7 @@ sealed interface Screen {
 
     data class People(val people: List<Person>, val chosen: Long?) : Screen
 
-    data class Support(val facts: SupportFacts, val lastTrouble: Problem.Kind?) : Screen
+    data class Support(val facts: SupportFacts, val code: String) : Screen
 
     data object ForgottenPin : Screen
 

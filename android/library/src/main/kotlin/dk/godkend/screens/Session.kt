@@ -23,7 +23,7 @@ class Session(val around: Surroundings, private val scope: CoroutineScope) {
     /** Who is chosen; none before the first activation. */
     var person: Long? = null
 
-    /** The trouble that was met last, for the support code. */
+    /** The trouble that was met last. */
     var lastTrouble: Problem.Kind? = null
         private set
 

@@ -200,7 +200,7 @@ class SettingsModel(
         session.go(Screen.Confirm(Screen.Question.FORGET_PERSON, person.name))
     }
 
-    fun support() = session.go(Screen.Support(session.around.facts(), session.lastTrouble))
+    fun support() = session.go(Screen.Support(session.around.facts(), session.phone.supportCode()))
 
     fun licences() = session.go(Screen.Licences)
 

@@ -1,27 +1,43 @@
 package dk.godkend.app.support
 
 import org.json.JSONObject
-import java.io.BufferedReader
 import java.io.File
 import java.nio.file.Files
 import java.util.concurrent.TimeUnit
 
 /**
  * The real server in a process of its own, with a desk and a bank beside it: `godkend serve`, `godkend create-citizen` and
- * so on. It takes only keys that [Attestations] has vouched for.
+ * so on. All its commands have [environment] added to theirs.
  */
-class RealServer(private val change: (String) -> String = { it }) : AutoCloseable {
+class RealServer(
+    private val takes: Keys = Keys.ATTESTED,
+    listen: String = "127.0.0.1:0",
+    private val environment: Map<String, String> = emptyMap(),
+    private val change: (String) -> String = { it },
+) : AutoCloseable {
+    /** Which phones' keys it takes. */
+    enum class Keys {
+        /** Those that [Attestations] has vouched for. */
+        ATTESTED,
+
+        /** Those in software too: of `godkend activate`, and of the binding's `Desktop`. */
+        ANY,
+
+        /** Those in software. */
+        PLAYED,
+    }
+
     private val folder: File = Files.createTempDirectory("godkend-android").toFile()
     private var process: Process? = null
 
     init {
         // The first start makes the environment; then it is told which phones it may take.
-        start()
-        restart { change(it.replace("mode = \"software_allowed\"", attestation())) }
+        start(listen)
+        if (takes != Keys.PLAYED) restart { change(it.replace("mode = \"software_allowed\"", attestation())) }
     }
 
     private fun attestation() = """
-        |mode = "required"
+        |mode = "${if (takes == Keys.ANY) "software_allowed" else "required"}"
         |[attestation.android]
         |packages = ["${Attestations.PACKAGE}"]
         |signer_digests = ["${Attestations.SIGNER.joinToString("") { "%02x".format(it) }}"]
@@ -32,6 +48,10 @@ class RealServer(private val change: (String) -> String = { it }) : AutoCloseabl
     /** What the app is built with. */
     val roots: String get() = File(folder, "server/data/root.json").readText()
 
+    /** Where it listens, also after a restart. */
+    lateinit var address: String
+        private set
+
     /** Stops it, changes its configuration, and starts it again. */
     fun restart(change: (String) -> String) {
         stop()
@@ -41,11 +61,13 @@ class RealServer(private val change: (String) -> String = { it }) : AutoCloseabl
         start()
     }
 
-    fun start() {
-        val process = command("serve", "--test", "--listen", "127.0.0.1:0").redirectError(File(folder, "server.log")).start()
+    fun start(listen: String = "127.0.0.1:0") {
+        val process = command("serve", "--test", "--listen", listen).redirectError(File(folder, "server.log")).start()
         this.process = process
         val line = process.inputStream.bufferedReader().readLine() ?: error("the server did not start:\n${log()}")
-        check(JSONObject(line).getString("type") == "serving") { line }
+        val serving = JSONObject(line)
+        check(serving.getString("type") == "serving") { line }
+        address = "127.0.0.1:" + serving.getString("url").substringAfterLast(':')
     }
 
     /** Ends it at once, as a power cut does. */
@@ -70,9 +92,8 @@ class RealServer(private val change: (String) -> String = { it }) : AutoCloseabl
     private fun command(vararg arguments: String): ProcessBuilder {
         val program = checkNotNull(System.getProperty("godkend.server")) { "godkend.server names no program" }
         val builder = ProcessBuilder(listOf(program, *arguments, "--json"))
-        val environment = builder.environment()
-        environment["GODKEND_HOME"] = File(folder, "home").path
-        environment["GODKEND_DIR"] = File(folder, "server").path
+        val all = environment + mapOf("GODKEND_HOME" to File(folder, "home").path, "GODKEND_DIR" to File(folder, "server").path)
+        builder.environment().putAll(all)
         return builder
     }
 
@@ -92,22 +113,39 @@ class RealServer(private val change: (String) -> String = { it }) : AutoCloseabl
         return userId
     }
 
+    /** Another of the person's phones, played by `godkend`, or anything else that goes on for a while. */
+    fun program(vararg arguments: String) = Program(command(*arguments).redirectErrorStream(true).start())
+
     /** A bank's request for a login or a payment. */
-    fun ask(vararg arguments: String) = Asked(command(*arguments).redirectErrorStream(true).start())
+    fun ask(vararg arguments: String) = Asked(program(*arguments))
 
-    /** What the bank waits for. */
-    class Asked(private val process: Process) : AutoCloseable {
-        private val output: BufferedReader = process.inputStream.bufferedReader()
-        private val started = JSONObject(output.readLine()).also { check(it.getString("type") == "login_started") { it } }
+    /** A file in this server's folder, such as a picture that a bank draws. */
+    fun file(name: String) = File(folder, name)
 
-        /** The number on the other screen. */
-        val number: String get() = started.getString("number")
+    /** A command that says what happens, a line of JSON at a time. */
+    class Program(private val process: Process) : AutoCloseable {
+        private val output = process.inputStream.bufferedReader()
+        private val input = process.outputStream.bufferedWriter()
 
-        /** The link on the same device. */
-        val link: String get() = started.getString("link")
+        /** Types a line. */
+        fun type(line: String) {
+            input.write(line + "\n")
+            input.flush()
+        }
 
-        /** What the bank was told in the end. */
-        fun outcome(): JSONObject {
+        /** Its next report of this type; what it says before is passed over. */
+        fun next(type: String): JSONObject {
+            val passed = mutableListOf<String>()
+            while (true) {
+                val line = output.readLine() ?: error("no $type came: $passed")
+                val report = line.takeIf { it.startsWith("{") }?.let(::JSONObject)
+                if (report?.getString("type") == type) return report
+                passed += line
+            }
+        }
+
+        /** Its last report, once it has ended. */
+        fun last(): JSONObject {
             val last = output.readLines().last { it.startsWith("{") }
             process.waitFor()
             return JSONObject(last)
@@ -118,12 +156,36 @@ class RealServer(private val change: (String) -> String = { it }) : AutoCloseabl
         }
     }
 
+    /** What the bank waits for. */
+    class Asked(private val program: Program) : AutoCloseable by program {
+        private val started = program.next("login_started")
+
+        /** The number on the other screen. */
+        val number: String get() = started.getString("number")
+
+        /** The link on the same device. */
+        val link: String get() = started.getString("link")
+
+        /** What its QR code holds for a phone without a network. */
+        val offline: String get() = started.getString("offline")
+
+        /** Types the code that such a phone shows into the browser. */
+        fun type(code: String) = program.type(code)
+
+        /** What the bank was told in the end. */
+        fun outcome(): JSONObject = program.last()
+    }
+
     companion object {
         private var counter = 1
 
         /** One for all tests that do not harm it. */
-        val shared: RealServer by lazy {
-            RealServer().also { server -> Runtime.getRuntime().addShutdownHook(Thread(server::close)) }
-        }
+        val shared: RealServer by lazy { untilTheEnd(RealServer()) }
+
+        val any: RealServer by lazy { untilTheEnd(RealServer(Keys.ANY)) }
+        val played: RealServer by lazy { untilTheEnd(RealServer(Keys.PLAYED)) }
+
+        private fun untilTheEnd(server: RealServer) =
+            server.also { Runtime.getRuntime().addShutdownHook(Thread(it::close)) }
     }
 }

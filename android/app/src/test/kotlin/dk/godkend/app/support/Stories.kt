@@ -1,23 +1,45 @@
 package dk.godkend.app.support
 
+import android.content.Intent
 import dk.godkend.screens.Screen
 import org.junit.After
 import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
 import org.robolectric.shadow.api.Shadow
 import org.robolectric.shadows.ShadowBiometricManager
 import org.robolectric.shadows.ShadowBiometricPrompt
+import java.io.File
 
 /** What every story begins with: a citizen, a desk, and a phone that is activated. */
 abstract class Stories {
     protected val server get() = app.server
     protected val app get() = RuntimeEnvironment.getApplication() as TestApplication
-    protected val hand by lazy { Hand(app) }
+    private var now: Hand? = null
+    protected val hand get() = now ?: Hand(app).also { now = it }
 
     @After
     fun leave() {
-        hand.close()
-        if (app.javaClass != TestApplication::class.java) server.close()
+        now?.close()
+        app.leave()
     }
+
+    /** The process is killed as it stands, and the app is opened again: by its icon, or by a link. */
+    protected fun kill(opens: Intent = Intent()) {
+        app.restart()
+        reopen(opens)
+    }
+
+    /** The app is closed and opened again while its process lives. */
+    protected fun reopen(opens: Intent = Intent()) {
+        now?.close()
+        now = Hand(app, opens)
+    }
+
+    /** The file that holds everything the phone knows. */
+    protected val state get() = File(app.noBackupFilesDir, "godkend.state")
+
+    /** What the app has opened beside itself: the store, the settings, a browser. */
+    protected fun opened(): Intent = checkNotNull(shadowOf(app).nextStartedActivity) { "nothing was opened" }
 
     protected fun biometrics(are: Boolean) {
         val manager = app.getSystemService(android.hardware.biometrics.BiometricManager::class.java)
@@ -29,17 +51,7 @@ abstract class Stories {
         biometrics(biometrics)
         hand.await<Screen.Welcome>()
         hand.press("Kom i gang")
-        hand.press("Skriv koden")
-        val activation = server.desk("activation", userId, "--code")
-        hand.type(activation.getString("text"))
-        hand.press("Næste")
-        val shown = hand.await<Screen.Digits>()
-        server.desk("confirm-digits", activation.getString("id"), input = shown.digits.text)
-        hand.await<Screen.PinPad>()
-        hand.pin(PIN)
-        hand.pin(PIN)
-        hand.await<Screen.BlockCode>()
-        hand.press("Jeg har skrevet den ned")
+        enrol(userId)
         if (biometrics) {
             hand.await<Screen.OfferBiometrics>()
             hand.press("Slå til")
@@ -52,6 +64,30 @@ abstract class Stories {
         hand.await<Screen.Home>()
         hand.until("the name") { hand.reads("Hej, ${name.substringBefore(' ')}") }
         return userId
+    }
+
+    /** From the page that offers an activation to the block code noted. */
+    protected fun enrol(userId: String, pin: String = PIN) {
+        val activation = typeActivation(userId)
+        server.desk("confirm-digits", activation, input = hand.await<Screen.Digits>().digits.text)
+        choosePin(pin)
+    }
+
+    /** Types a code from the desk; what it is called there. */
+    protected fun typeActivation(userId: String): String {
+        hand.press("Skriv koden")
+        val activation = server.desk("activation", userId, "--code")
+        hand.type(activation.getString("text"))
+        hand.press("Næste")
+        return activation.getString("id")
+    }
+
+    protected fun choosePin(pin: String = PIN) {
+        hand.await<Screen.PinPad>()
+        hand.pin(pin)
+        hand.pin(pin)
+        hand.await<Screen.BlockCode>()
+        hand.press("Jeg har skrevet den ned")
     }
 
     /** The finger matches, once the prompt is up; what the prompt said. */
