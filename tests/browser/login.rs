@@ -86,6 +86,7 @@ async fn a_remembered_browser_needs_no_code() {
     scene.log_on().await;
     assert!(!scene.chrome.shows("#remembered").await);
     let view = scene.scan(&phone).await;
+    scene.chrome.until_shown("#offer").await;
     phone.approve_with(&view, with_pin(PIN), true).await.unwrap();
     scene.signed_in("dag-berg Testesen", "scanned_qr").await;
     let browsers = phone.overview().await.browsers;

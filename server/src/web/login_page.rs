@@ -3,6 +3,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use godkend_protocol::types::Action;
 use serde_json::{Value, json};
 
 use super::html::{self, Shell, asked, escape};
@@ -54,7 +55,7 @@ pub(super) fn login(status: StatusCode, login: &Login, transaction: &Transaction
 <section id="number-box" aria-live="polite"{number_hidden}><p>{number_text}</p><p id="number" class="digits">{number}</p></section>
 <section id="scan"{scan_hidden}><h2>{scan}</h2><div id="qr" role="img" aria-label="{qr_alt}"></div>
 <p><a id="same-device" class="button quiet" hidden>{same_device}</a></p></section>
-<section id="phone"{phone_hidden}>{phone_emblem}<h2>{on_phone}</h2></section>
+<section id="phone"{phone_hidden}>{phone_emblem}<h2>{on_phone}</h2>{offer}</section>
 <section id="result"{result_hidden}>{good}{bad}{late}</section>
 <p id="status" role="status" aria-live="polite">{status_text}</p>
 <p id="onward"{result_hidden}><a id="go" class="button"{go_href}>{go_back} {party}</a></p>
@@ -90,6 +91,11 @@ pub(super) fn login(status: StatusCode, login: &Login, transaction: &Transaction
         phone_hidden = hidden(opened),
         phone_emblem = emblem("calm busy", icons::PHONE),
         on_phone = t.on_phone,
+        offer = if transaction.may_remember && transaction.action == Action::LogOn {
+            format!(r#"<p id="offer">{}</p>"#, t.offer)
+        } else {
+            String::new()
+        },
         result_hidden = hidden(finish.is_some()),
         good = emblem("good", icons::CHECK),
         bad = emblem("bad", icons::CROSS),
@@ -124,7 +130,7 @@ pub(super) fn login(status: StatusCode, login: &Login, transaction: &Transaction
 pub(super) fn request(t: &Texts, transaction: &Transaction, state: &Value, then: &str) -> String {
     let asks = match &transaction.payment {
         Some(_) => t.pays,
-        None if transaction.action == godkend_protocol::types::Action::LogOn => t.way_asks,
+        None if transaction.action == Action::LogOn => t.way_asks,
         None => t.asks,
     };
     format!(

@@ -157,6 +157,9 @@ texts! {
         "Open the Godkend app and type the number when it asks.",
         "Godkend-app ammaruk, piumappallu normu allallugu.";
     on_phone: "Svar på din telefon", "Answer on your phone", "Oqarasuaatinni akigit";
+    offer: "Vil du slippe for koden næste gang? Vælg at huske browseren, når du godkender i appen.",
+        "To go without the code next time, choose to remember this browser when you approve in the app.",
+        "Tullianik kodemik atuinak iserusukkuit, appimi akuersinerni browseri eqqaamaneqassasoq toqqaruk.";
     go_back: "Fortsæt til", "Continue to", "Uunga ingerlaqqigit:";
     this_way: "Godkend-appen", "the Godkend app", "Godkend-app";
     last_used: "Senest brugt her", "Last used here", "Kingullermik atorneqartoq";
