@@ -160,12 +160,25 @@ async fn a_password_and_a_code_display_at_the_bank() {
 #[tokio::test]
 async fn a_password_alone_at_the_public_body() {
     let scene = Scene::new().await;
-    let (citizen, _) = holder(&scene, "birk-berg").await;
+    let (citizen, display) = holder(&scene, "birk-berg").await;
     choose(&scene, &citizen, "birk-berg", PASSWORD, PASSWORD).await;
     scene.chrome.until_shown("#done").await;
     let combination =
         Typed { scene: &scene, site: &scene.borger, combination: "password", user_id: "birk-berg", display: None };
     typed(&combination, &citizen, "password").await;
+
+    // A letter takes more than a password: the same session steps up, by a way that reaches it.
+    let chrome = &scene.chrome;
+    chrome.click("#letter").await;
+    chrome.click("#step-up").await;
+    chrome.until_at(format!("{}/login/", scene.world.url)).await;
+    assert!(!chrome.shows("#ways a[href$=\"/way/password\"]").await, "a password alone does not reach it");
+    take(chrome, DESK, "step-up").await;
+    chrome.click("#ways a[href$=\"/way/password+code_display\"]").await;
+    chrome.until_shown("#way-form").await;
+    Typed { display: Some(&display), ..combination }.enter(PASSWORD, 0).await;
+    chrome.until_shown("article#text").await;
+    take(chrome, DESK, "step-up-letter").await;
 }
 
 #[tokio::test]
