@@ -289,16 +289,16 @@ pub enum AuditEntry {
         /// When.
         at: i64,
     },
-    /// A means beside the app was given to a person, ordered, changed or ended: a password, a code display; or the person set
+    /// A means beside the app was given to a person, ordered, changed or ended: a password, a code display, a chip; or the person set
     /// something of their own: `user_id`, `hide_names`.
     MeansChanged {
         /// The account.
         account: Id,
         /// The policy's name of the means.
         means: String,
-        /// Which one; the account's id for a password.
+        /// Which one; the account's id for a password, a hash of it for a chip.
         item: Id,
-        /// What became of it: `assigned`, `set`, `lost`, `replaced`, `removed`; of an order `ordered`, `order_cancelled`,
+        /// What became of it: `assigned`, `set`, `lost`, `replaced`, `removed`, `frozen`; of an order `ordered`, `order_cancelled`,
         /// `order_handed`; of a setting `on`, `off`.
         state: String,
         /// By whom: `desk:<name>`, `self`.

@@ -107,6 +107,8 @@ codes! {
     MeansWrong = "means_wrong", 403, "Oplysningerne passer ikke. Kontrollér dem alle, og prøv igen.", "What you entered does not match. Check all of it and try again.";
     MeansWaiting = "means_waiting", 429, "For mange forkerte forsøg. Vent, til tiden er gået, brug to koder i træk fra din kodeviser, eller brug appen.", "Too many wrong attempts. Wait until the time has passed, use two codes in a row from your code display, or use the app.";
     PasswordCodeWrong = "password_code_wrong", 403, "Koden til en ny adgangskode passer ikke, eller den er udløbet. Bed om en ny.", "The code for a new password does not match or has expired. Ask for a new one.";
+    ChipCodeWrong = "chip_code_wrong", 403, "Koden til en chip passer ikke, eller den er udløbet. Bed om en ny.", "The code for a chip does not match or has expired. Ask for a new one.";
+    ChipRefused = "chip_refused", 403, "Chippen kan ikke bruges her. Brug en anden chip, eller få hjælp.", "This chip cannot be used here. Use another chip or get help.";
     DisplayUnknown = "display_unknown", 404, "Kodeviseren kendes ikke.", "There is no such code display.";
     DisplayTaken = "display_taken", 409, "Kodeviseren er ikke på lager, eller personen har en i forvejen.", "The code display is not in stock, or the person has one already.";
     TextRefused = "text_refused", 400, "Teksten indeholder tegn, som ikke kan vises sikkert.", "The text contains characters that cannot be shown safely.";

@@ -1,4 +1,4 @@
-//! Passwords and code displays at the desk.
+//! Passwords, code displays and chips at the desk.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use godkend_oath::pskc::{Reading, Unlock};
 use godkend_protocol::codes::Code;
+use godkend_protocol::types::Level;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -18,8 +19,8 @@ use super::{Refusal, citizens, fields, read};
 use crate::app::App;
 use crate::docs;
 use crate::means::desk::{self, ImportError};
-use crate::means::password;
 use crate::means::records::Password;
+use crate::means::{chip, password};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -139,6 +140,49 @@ pub(super) async fn remove_password(
     Ok(Json(json!({ "id": text })))
 }
 
+/// `POST /admin/v1/citizens/{id}/chip`: a code with which the citizen registers a chip, after proofing.
+pub(super) async fn open_chip(
+    State(app): State<Arc<App>>,
+    Path(text): Path<String>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let By { by } = read(&body)?;
+    let by = fields::by(by)?;
+    let citizen = citizens::find(&app, &text).await?;
+    if citizen.doc.blocked {
+        return Err(Code::IdentityBlocked.into());
+    }
+    // Whoever has proofed the person stands for any level; the identity's own is looked at when the chip is used.
+    let code = chip::hand_out(&app, &citizen, &by, Level::High).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "code": code.to_text(), "expires_in": chip::CODE_SECONDS }))))
+}
+
+/// `POST /admin/v1/citizens/{id}/chip/lost`.
+pub(super) async fn lost_chip(
+    State(app): State<Arc<App>>,
+    Path(text): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    end_chip(&app, text, &body, true).await
+}
+
+/// `POST /admin/v1/citizens/{id}/chip/remove`.
+pub(super) async fn remove_chip(
+    State(app): State<Arc<App>>,
+    Path(text): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    end_chip(&app, text, &body, false).await
+}
+
+async fn end_chip(app: &App, text: String, body: &[u8], lost: bool) -> Result<Json<Value>, Refusal> {
+    let By { by } = read(body)?;
+    let by = fields::by(by)?;
+    let citizen = citizens::find(app, &text).await?;
+    chip::remove(app, &citizen.doc.id, &by, lost).await?;
+    Ok(Json(json!({ "id": text })))
+}
+
 /// `GET /admin/v1/citizens/{id}/means`: what a citizen has beside the app.
 pub(super) async fn list(State(app): State<Arc<App>>, Path(text): Path<String>) -> Result<Json<Value>, Refusal> {
     let account = citizens::find(&app, &text).await?.doc.id;
@@ -146,5 +190,6 @@ pub(super) async fn list(State(app): State<Arc<App>>, Path(text): Path<String>) 
     Ok(Json(json!({
         "password": password.map(|password| json!({ "set": password.doc.set })),
         "displays": desk::shown(&app, &account).await?,
+        "chip": chip::shown(&app, &account).await?,
     })))
 }

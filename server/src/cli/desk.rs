@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -22,9 +24,7 @@ pub(super) async fn run(config: &Config, command: DeskCommand) -> Result<ExitCod
                 body["magic"] = magic.into();
             }
             if cpr_stdin {
-                let mut line = Zeroizing::new(String::new());
-                std::io::stdin().read_line(&mut line)?;
-                body["cpr"] = line.trim().into();
+                body["cpr"] = line()?.trim().into();
             }
             desk.post("citizens", body).await?
         }
@@ -50,10 +50,41 @@ pub(super) async fn run(config: &Config, command: DeskCommand) -> Result<ExitCod
         DeskCommand::UnblockDevice { id } => desk.post(&format!("devices/{id}/unblock"), json!({})).await?,
         DeskCommand::RemoveDevice { id } => desk.post(&format!("devices/{id}/remove"), json!({})).await?,
         DeskCommand::PinReset { id } => desk.post(&format!("devices/{id}/pin-reset"), json!({})).await?,
+        DeskCommand::Means { user_id } => desk.get(&desk.of_citizen(&user_id, "means").await?).await?,
+        DeskCommand::Password { user_id } => desk.on_citizen(&user_id, "password", json!({})).await?,
+        DeskCommand::RemovePassword { user_id } => desk.on_citizen(&user_id, "password/remove", json!({})).await?,
+        DeskCommand::ImportDisplays { file, key_stdin, passphrase_stdin, signature_checked, talks } => {
+            let container = Zeroizing::new(std::fs::read(&file)?);
+            let mut body = json!({
+                "container": STANDARD.encode(&*container), "signature_checked": signature_checked, "talks": talks,
+            });
+            if key_stdin || passphrase_stdin {
+                let line = line()?;
+                body[if key_stdin { "key" } else { "passphrase" }] = line.trim_end_matches(['\r', '\n']).into();
+            }
+            desk.post("displays", body).await?
+        }
+        DeskCommand::Display { user_id, serial, manufacturer, replace, battery_until } => {
+            let body = json!({
+                "serial": serial, "manufacturer": manufacturer, "replace": replace, "battery_until": battery_until,
+            });
+            desk.on_citizen(&user_id, "display", body).await?
+        }
+        DeskCommand::LostDisplay { user_id } => desk.on_citizen(&user_id, "display/lost", json!({})).await?,
+        DeskCommand::Chip { user_id } => desk.on_citizen(&user_id, "chip", json!({})).await?,
+        DeskCommand::LostChip { user_id } => desk.on_citizen(&user_id, "chip/lost", json!({})).await?,
+        DeskCommand::RemoveChip { user_id } => desk.on_citizen(&user_id, "chip/remove", json!({})).await?,
         DeskCommand::Clock { seconds } => desk.post("clock", json!({"advance_seconds": seconds})).await?,
     };
     say(format_args!("{}", serde_json::to_string_pretty(&answer)?));
     Ok(ExitCode::SUCCESS)
+}
+
+/// A line of standard input, where secrets do not stand in a list of processes.
+fn line() -> std::io::Result<Zeroizing<String>> {
+    let mut line = Zeroizing::new(String::new());
+    std::io::stdin().read_line(&mut line)?;
+    Ok(line)
 }
 
 /// Fetches the evidence of a transaction into a new file.
@@ -122,6 +153,11 @@ impl Desk {
         Ok(format!("citizens/{id}/{what}"))
     }
 
+    /// Does something for the citizen with this user id.
+    async fn on_citizen(&self, user_id: &str, what: &str, body: Value) -> Result<Value, Box<dyn Error>> {
+        self.post(&self.of_citizen(user_id, what).await?, body).await
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}/admin/v1/{path}", self.origin)
     }
@@ -140,6 +176,8 @@ impl Desk {
 /// A refusal in a sentence.
 fn refusal(body: &Value) -> String {
     let sentence = body.get("message_en").and_then(Value::as_str).unwrap_or("The server refused.");
+    // Of a delivery that cannot be read: why.
+    let sentence = body.get("reason").and_then(Value::as_str).unwrap_or(sentence);
     let code = body.get("error").and_then(Value::as_str).unwrap_or("unknown");
     let field = body.get("field").and_then(Value::as_str).map(|field| format!(" ({field})")).unwrap_or_default();
     format!("{code}{field}: {sentence}")

@@ -260,6 +260,74 @@ enum DeskCommand {
         #[arg(allow_hyphen_values = true)]
         id: String,
     },
+    /// Lists a citizen's means beside the app.
+    Means {
+        /// The citizen's user id.
+        user_id: String,
+    },
+    /// Hands out a code with which the citizen chooses a password.
+    Password {
+        /// The citizen's user id.
+        user_id: String,
+    },
+    /// Takes a citizen's password away.
+    RemovePassword {
+        /// The citizen's user id.
+        user_id: String,
+    },
+    /// Takes a delivery of code displays in: a PSKC file.
+    ImportDisplays {
+        /// The file.
+        file: PathBuf,
+        /// Read the pre-shared key, hexadecimal, from standard input.
+        #[arg(long, conflicts_with = "passphrase_stdin")]
+        key_stdin: bool,
+        /// Read the passphrase from standard input.
+        #[arg(long)]
+        passphrase_stdin: bool,
+        /// The file is signed, and somebody has checked the signature.
+        #[arg(long)]
+        signature_checked: bool,
+        /// These displays speak.
+        #[arg(long)]
+        talks: bool,
+    },
+    /// Hands a code display from stock to a citizen.
+    Display {
+        /// The citizen's user id.
+        user_id: String,
+        /// The number on its back.
+        serial: String,
+        /// Its maker, as the delivery names it.
+        #[arg(long, default_value = "")]
+        manufacturer: String,
+        /// In place of the one that the citizen has.
+        #[arg(long)]
+        replace: bool,
+        /// When its battery should be replaced, Unix seconds.
+        #[arg(long)]
+        battery_until: Option<i64>,
+    },
+    /// Notes that a citizen's code display is lost.
+    LostDisplay {
+        /// The citizen's user id.
+        user_id: String,
+    },
+    /// Hands out a code with which the citizen registers a chip.
+    Chip {
+        /// The citizen's user id.
+        user_id: String,
+    },
+    /// Notes that a citizen's chip is lost.
+    LostChip {
+        /// The citizen's user id.
+        user_id: String,
+    },
+    /// Takes a citizen's chip away.
+    RemoveChip {
+        /// The citizen's user id.
+        user_id: String,
+    },
     /// Moves the clock of a test environment.
     Clock {
         /// Seconds, forward or back.

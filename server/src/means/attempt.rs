@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::records::{Attempt, Filler, Password};
 use super::tries::{self, Counter};
-use super::{Judged, PASSWORD, Proof, context, known, password};
+use super::{Judged, PASSWORD, Proof, challenge, context, known, password};
 use crate::app::App;
 use crate::approval;
 use crate::audit::AuditEntry;
@@ -126,7 +126,9 @@ async fn start_attempt(
     approval::check_seal(app, &transaction.doc)?;
     app.log.well()?;
     let (account, is_known) = approval::name(app, folded).await?;
-    let mut judged = judge(app, &transaction.doc, account, first, combination, now).await?;
+    let context = context(app, &transaction.doc, session);
+    let challenge = challenge(&context, first.ke1);
+    let mut judged = judge(app, &transaction.doc, account, first, combination, challenge, now).await?;
 
     // Whose try it is: before anything is computed with the password.
     let own = known::find(app, first.known, &account);
@@ -166,7 +168,7 @@ async fn start_attempt(
         _ => password::nobodys(app)?,
     };
     let secrets = app.keys.opaque.get(&seed).ok_or(Code::Internal)?;
-    let (credential, context) = (password::credential(app, &account), context(app, &transaction.doc, session));
+    let credential = password::credential(app, &account);
     let started =
         secrets.start_try(&mut app.rng(), &record.0, first.ke1, &credential, &context).map_err(|_| Code::Malformed)?;
 
@@ -179,6 +181,7 @@ async fn start_attempt(
         state: Some(started.state),
         real,
         means: combination.means.clone(),
+        most: judged.most,
         counters: counted.iter().map(|(key, _)| *key).collect(),
         own_browser: own.is_some(),
         expires: transaction.doc.expires.saturating_add(60),
@@ -205,6 +208,7 @@ async fn judge(
     account: Id,
     first: &First<'_>,
     combination: &Combination,
+    challenge: Hash32,
     now: i64,
 ) -> Result<Judged, ApiError> {
     let mut all = Judged { right: true, ..Judged::default() };
@@ -212,9 +216,10 @@ async fn judge(
         let (Some(means), Some(value)) = (app.means.get(name), first.proofs.get(name)) else {
             return Err(Code::Malformed.into());
         };
-        let judged = means.judge(&Proof { app, account, transaction, value, now }).await?;
+        let judged = means.judge(&Proof { app, account, transaction, challenge, value, now }).await?;
         all.right &= judged.right;
         all.unguessable |= judged.unguessable;
+        all.most = [all.most, judged.most].into_iter().flatten().min();
         all.used = all.used.or(judged.used);
         all.changes.append(judged.changes);
     }
@@ -296,6 +301,7 @@ async fn right(
     let means = attempt.doc.means.clone();
     let proved: Vec<_> = means.iter().map(|name| Proved::of(name)).collect();
     let authenticator = app.policy.level(&proved).ok_or(Code::LevelUnreachable)?;
+    let authenticator = attempt.doc.most.map_or(authenticator, |most| authenticator.min(most));
     let binding = bound_by(app, &means).ok_or(Code::LevelUnreachable)?;
     let level = authenticator.min(account.doc.identity_level).min(binding.cap());
     let mut changes = Changes::new();

@@ -70,7 +70,8 @@ impl Means for CodeDisplay {
         (display.doc.next, display.doc.drift, display.doc.last_used) = (moved.next, moved.drift, Some(proof.now));
         let mut changes = Changes::new();
         changes.update(&display);
-        Ok(Judged { right: true, unguessable: next.is_some(), used: Some((display.doc.id, moved.next)), changes })
+        let used = Some((display.doc.id, moved.next));
+        Ok(Judged { right: true, unguessable: next.is_some(), most: None, used, changes })
     }
 }
 

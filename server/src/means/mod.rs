@@ -1,10 +1,12 @@
-//! The means of identification beside the app, which are proved on the login page: password, code display.
+//! The means of identification beside the app, which are proved on the login page: password, code display, chip.
 //!
 //! Each is one module behind [`Means`]; which of them together give which level, the policy says ([`crate::policy`]). A try
 //! is one exchange of OPAQUE (`attempt`): what else the combination asks for travels with its first message, and a wrong one
 //! is answered as for an unknown user. Counters (`tries`) keep a stranger from using up the owner's tries.
 
 pub mod attempt;
+pub mod chip;
+mod code;
 pub mod desk;
 mod display;
 mod known;
@@ -35,6 +37,8 @@ use crate::records::Transaction;
 pub const PASSWORD: &str = "password";
 /// The code display's name in the policy, talking ones too.
 pub const CODE_DISPLAY: &str = "code_display";
+/// The chip's name in the policy.
+pub const CHIP: &str = "chip";
 
 /// A means that is proved on a page beside the password. A new one is a module that implements this, and lines in the
 /// policy.
@@ -61,6 +65,8 @@ pub struct Proof<'a> {
     pub account: Id,
     /// The request that it is for.
     pub transaction: &'a Transaction,
+    /// What a proof that is a signature signs ([`challenge`]).
+    pub challenge: Hash32,
     /// The proof itself, as the page sent it.
     pub value: &'a Value,
     /// Unix seconds.
@@ -74,9 +80,12 @@ pub struct Judged {
     pub right: bool,
     /// It is right and cannot have been guessed, so that it stands apart from a stranger's tries.
     pub unguessable: bool,
+    /// What the thing that proved it is worth at most; none where its combination alone says it.
+    pub most: Option<Level>,
     /// What was used up by it: the thing, and the lowest number that it still takes. For the log, and a replay of it.
     pub used: Option<(Id, u64)>,
-    /// What using it up changes: one document at most. To be committed with the try, before anything is answered.
+    /// What using it up changes: one document at most, which `used` names. To be committed with the try, before anything is
+    /// answered.
     pub changes: Changes,
 }
 
@@ -103,7 +112,7 @@ impl Registry {
     /// The project's own means, and an embedder's.
     #[must_use]
     pub fn new(more: &[Arc<dyn Means>]) -> Self {
-        let own: [Arc<dyn Means>; 1] = [Arc::new(display::CodeDisplay)];
+        let own: [Arc<dyn Means>; 2] = [Arc::new(display::CodeDisplay), Arc::new(chip::ChipMeans)];
         let all = own.iter().chain(more).map(|means| (means.implemented().name, means.clone()));
         Self { means: all.collect(), nobody: Arc::default() }
     }
@@ -139,6 +148,7 @@ pub fn implemented(more: &[Arc<dyn Means>]) -> Vec<Implemented> {
 pub fn amr(name: &str) -> &str {
     match name {
         CODE_DISPLAY => "code_token",
+        CHIP => "u2f_token",
         other => other,
     }
 }
@@ -151,6 +161,13 @@ pub fn context(app: &App, transaction: &Transaction, session: &Hash32) -> Hash32
         "godkend/1/page-login",
         &[app.environment().as_bytes(), &transaction.id.0, &session.0, &asked],
     )
+}
+
+/// What a proof that is a signature signs: the login, its browser and what is asked (`context`), and OPAQUE's first message.
+/// So a signature belongs to one try, and nothing has to be remembered for it. A page computes the same.
+#[must_use]
+pub fn challenge(context: &Hash32, ke1: &[u8]) -> Hash32 {
+    godkend_protocol::crypto::sha256(&[b"godkend/1/chip", &context.0, ke1])
 }
 
 /// The counter of an account's strangers, for tests of what a log brings back.

@@ -8,8 +8,9 @@ use godkend_protocol::formats::block_code::BlockCode;
 use godkend_protocol::opaque::{self, REGISTRATION_REQUEST_LEN, Registering};
 use serde_json::json;
 
-use super::PASSWORD;
+pub use super::code::CODE_SECONDS;
 use super::records::{Password, PasswordCode};
+use super::{PASSWORD, code::opened};
 use crate::app::App;
 use crate::approval::id_of;
 use crate::audit::AuditEntry;
@@ -18,12 +19,8 @@ use crate::error::ApiError;
 use crate::history::{self, About};
 use crate::records::{Account, Entry};
 
-/// Seconds that a code is good.
-pub const CODE_SECONDS: i64 = 600;
 /// Registrations of one code: each computes what a try computes, and costs none.
 const MOST_REGISTRATIONS: u32 = 5;
-/// Wrong codes of one source in a minute.
-const CODES_PER_MINUTE: u32 = 5;
 
 /// Opens a new password for a person who was proofed again; returns the code, 18 characters. An earlier code is void.
 ///
@@ -55,7 +52,7 @@ pub async fn register(app: &App, code: &str, source: &str, request: &[u8]) -> Re
         return Err(Code::Malformed.into());
     }
     retry(|| async {
-        let mut opened = opened(app, code, source).await?;
+        let (mut opened, _) = opened::<PasswordCode>(app, code, source).await?;
         if opened.doc.registrations >= MOST_REGISTRATIONS {
             return Err(Code::PasswordCodeWrong.into());
         }
@@ -77,7 +74,7 @@ pub async fn register(app: &App, code: &str, source: &str, request: &[u8]) -> Re
 pub async fn set(app: &App, code: &str, source: &str, upload: &[u8]) -> Result<(), ApiError> {
     let record = opaque::finish_registration(upload).map_err(|_| Code::Malformed)?;
     retry(|| async {
-        let opened = opened(app, code, source).await?;
+        let (opened, _) = opened::<PasswordCode>(app, code, source).await?;
         app.log.well()?;
         let (id, by, now) = (opened.doc.account, opened.doc.by.clone(), app.now());
         let known = docs::get::<Password>(&*app.store, &id.0).await?;
@@ -113,20 +110,6 @@ pub async fn remove(app: &App, account: &Id, by: &str) -> Result<(), ApiError> {
         Ok(())
     })
     .await
-}
-
-async fn opened(app: &App, code: &str, source: &str) -> Result<Entry<PasswordCode>, ApiError> {
-    let now_ms = app.clock.now_ms();
-    app.throttle.check("password_code", source, CODES_PER_MINUTE, now_ms)?;
-    let wrong = || match app.throttle.take("password_code", source, CODES_PER_MINUTE, now_ms) {
-        Ok(()) => ApiError::from(Code::PasswordCodeWrong),
-        Err(throttled) => throttled,
-    };
-    let code = BlockCode::parse(code).ok_or_else(wrong)?;
-    let opened = docs::get::<PasswordCode>(&*app.store, &code.hash().0).await?;
-    let opened = opened.filter(|opened| app.now() < opened.doc.expires).ok_or_else(wrong)?;
-    let account = docs::get::<Account>(&*app.store, &opened.doc.account.0).await?.ok_or(Code::Internal)?;
-    if account.doc.blocked { Err(Code::IdentityBlocked.into()) } else { Ok(opened) }
 }
 
 /// OPAQUE's credential identifier. The same for all of a person's passwords, and there for a person who does not exist: it

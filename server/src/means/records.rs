@@ -1,7 +1,8 @@
 //! What the server remembers of the means beside the app.
 
-use godkend_protocol::bytes::{Blob, Hash32, Id, Secret};
+use godkend_protocol::bytes::{Blob, Fixed, Hash32, Id, Secret};
 use godkend_protocol::crypto;
+use godkend_protocol::types::Level;
 use serde::{Deserialize, Serialize};
 
 use crate::approval::id_of;
@@ -9,7 +10,8 @@ use crate::records::Document;
 use crate::store::Kind;
 
 /// The kinds that expire, for purging.
-pub const KINDS: &[Kind] = &[Attempt::KIND, TryCount::KIND, PasswordCode::KIND, super::orders::Order::KIND];
+pub const KINDS: &[Kind] =
+    &[Attempt::KIND, TryCount::KIND, PasswordCode::KIND, ChipCode::KIND, super::orders::Order::KIND];
 
 /// Where a code display stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -102,6 +104,62 @@ pub struct PasswordCode {
     pub expires: i64,
 }
 
+/// A person's chip: one at most. Nothing of it is a secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Chip {
+    /// Whose.
+    pub account: Id,
+    /// The credential's id, as the chip named it.
+    pub credential: Blob,
+    /// Its public key on P-256: x and y.
+    pub key: Fixed<64>,
+    /// The signature counter of its last use; 0 for a chip that does not count.
+    pub counter: u32,
+    /// Its key can be copied to other devices.
+    pub synchronised: bool,
+    /// Its make was proved under an authority of the policy.
+    pub attested: bool,
+    /// The make (AAGUID), if it was told.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// The level of the proofing or approval that it was registered with: it gives no more.
+    pub most: Level,
+    /// Its counter went back: there is a copy. It is never used again.
+    pub frozen: bool,
+    /// Unix seconds.
+    pub registered: i64,
+    /// Unix seconds: its last right signature.
+    #[serde(default)]
+    pub last_used: Option<i64>,
+}
+
+impl Chip {
+    /// The id of a person's chip, which names nobody in a log.
+    #[must_use]
+    pub fn id_of(account: &Id) -> Id {
+        id_of(&crypto::labelled_hash("godkend/1/chip-of", &[&account.0]))
+    }
+}
+
+/// A one-time code with which a person registers a chip, once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChipCode {
+    /// Hash of the code.
+    pub hash: Hash32,
+    /// For whom.
+    pub account: Id,
+    /// Who opened it: `desk:<name>`, `app`.
+    pub by: String,
+    /// The level of that: the chip gives no more.
+    pub most: Level,
+    /// What the chip is being asked, as the library keeps it; none before the first time and after each answer.
+    pub state: Option<String>,
+    /// How often a chip was asked.
+    pub asked: u32,
+    /// Unix seconds.
+    pub expires: i64,
+}
+
 /// Failures in a row on one of an account's counters.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TryCount {
@@ -130,6 +188,9 @@ pub struct Attempt {
     pub real: bool,
     /// The combination's means.
     pub means: Vec<String>,
+    /// What they are worth at most, if one of them says less than the policy.
+    #[serde(default)]
+    pub most: Option<Level>,
     /// The counters that it fell on, which a success clears.
     pub counters: Vec<Hash32>,
     /// The browser is one that the person has signed in with before.
@@ -179,6 +240,8 @@ document!(Display, "display", |d| d.id.0.to_vec(),
     owner d.account.map(|account| account.0.to_vec()).unwrap_or_default(), expires None);
 document!(Password, "password", |d| d.account.0.to_vec(), owner d.account.0.to_vec(), expires None);
 document!(PasswordCode, "password_code", |d| d.hash.0.to_vec(), owner d.account.0.to_vec(), expires Some(d.expires));
+document!(Chip, "chip", |d| Chip::id_of(&d.account).0.to_vec(), owner d.account.0.to_vec(), expires None);
+document!(ChipCode, "chip_code", |d| d.hash.0.to_vec(), owner d.account.0.to_vec(), expires Some(d.expires));
 document!(TryCount, "means_tries", |d| d.key.0.to_vec(), owner Vec::new(),
     expires Some(d.last.saturating_add(COUNTED_FOR)));
 document!(Attempt, "means_attempt", |d| d.transaction.0.to_vec(), owner Vec::new(), expires Some(d.expires));

@@ -1,4 +1,4 @@
-//! What the log knows of passwords, displays and tries, and an older database does not: no try comes back, no code is taken
+//! What the log knows of passwords, displays, chips and tries, and an older database does not: no try comes back, no code is taken
 //! twice, what was lost or replaced stays so.
 
 use std::collections::BTreeMap;
@@ -6,8 +6,8 @@ use std::collections::btree_map::Entry as Slot;
 
 use godkend_protocol::bytes::{Hash32, Id};
 
-use super::records::{Display, DisplayState, Password, PasswordCode, TryCount};
-use super::{CODE_DISPLAY, PASSWORD, display, tries};
+use super::records::{Chip, ChipCode, Display, DisplayState, Password, PasswordCode, TryCount};
+use super::{CHIP, CODE_DISPLAY, PASSWORD, display, tries};
 use crate::app::App;
 use crate::audit::AuditEntry;
 use crate::docs::{self, Changes};
@@ -23,6 +23,9 @@ pub(crate) struct Fold {
     displays: BTreeMap<Id, Entry<Display>>,
     counters: BTreeMap<Hash32, Entry<TryCount>>,
     passwords: BTreeMap<Id, ()>,
+    chips: BTreeMap<Id, Entry<Chip>>,
+    /// People whose chip is another since, or none: whatever the database has is void.
+    chipless: BTreeMap<Id, ()>,
 }
 
 impl Fold {
@@ -37,6 +40,13 @@ impl Fold {
                     changed(app, display, account, &state, at);
                 }
             }
+            AuditEntry::MeansChanged { account, means, item, state, .. } if means == CHIP => {
+                if state != "frozen" {
+                    self.chipless.insert(account, ());
+                } else if let Some(chip) = self.chip(app, item).await? {
+                    chip.frozen = true;
+                }
+            }
             AuditEntry::MeansTried { counters, item, next, at } => {
                 for (key, failures) in counters {
                     let count = self.counter(app, key).await?;
@@ -46,6 +56,11 @@ impl Fold {
                     && let Some(display) = self.display(app, item).await?
                 {
                     display.next = display.next.max(next);
+                } else if let (Some(item), Some(next)) = (item, next)
+                    && let Some(chip) = self.chip(app, item).await?
+                {
+                    let last = u32::try_from(next.saturating_sub(1)).unwrap_or(u32::MAX);
+                    chip.counter = chip.counter.max(last);
                 }
             }
             AuditEntry::MeansCleared { counter, .. } => self.counter(app, counter).await?.failures = 0,
@@ -61,6 +76,15 @@ impl Fold {
             self.displays.insert(id, known);
         }
         Ok(self.displays.get_mut(&id).map(|entry| &mut entry.doc))
+    }
+
+    async fn chip(&mut self, app: &App, id: Id) -> Result<Option<&mut Chip>, ApiError> {
+        if !self.chips.contains_key(&id)
+            && let Some(known) = docs::get::<Chip>(&*app.store, &id.0).await?
+        {
+            self.chips.insert(id, known);
+        }
+        Ok(self.chips.get_mut(&id).map(|entry| &mut entry.doc))
     }
 
     async fn counter(&mut self, app: &App, key: Hash32) -> Result<&mut TryCount, ApiError> {
@@ -88,6 +112,24 @@ impl Fold {
             let mut changes = Changes::new();
             for entry in chunk {
                 changes.update(entry);
+                written += 1;
+            }
+            changes.commit(&*app.store).await?;
+        }
+        for entry in self.chips.values().filter(|entry| !self.chipless.contains_key(&entry.doc.account)) {
+            let mut changes = Changes::new();
+            changes.update(entry);
+            changes.commit(&*app.store).await?;
+            written += 1;
+        }
+        for account in self.chipless.keys() {
+            let mut changes = Changes::new();
+            if let Some(chip) = docs::get::<Chip>(&*app.store, &Chip::id_of(account).0).await? {
+                changes.delete(&chip);
+                written += 1;
+            }
+            for code in docs::list::<ChipCode>(&*app.store, &account.0, 16).await? {
+                changes.delete(&code);
                 written += 1;
             }
             changes.commit(&*app.store).await?;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use godkend_protocol::types::Level;
 
 use super::{APP, Combination, Kind, MeansRule, Policy, Worth};
+use crate::means::chip::is_authority;
 use crate::oidc::request::level_of;
 
 /// More means than the proof by all subsets is made for.
@@ -32,6 +33,7 @@ impl Policy {
         self.check_means(implemented, &mut broken);
         self.check_combinations(implemented, &mut broken);
         self.check_tries(&mut broken);
+        self.check_chip(&mut broken);
         if self.means.len() > MOST_MEANS {
             broken.push(format!("There are more than {MOST_MEANS} means."));
         } else if broken.is_empty() {
@@ -107,6 +109,24 @@ impl Policy {
             if self.reaching(level).next().is_none() {
                 broken.push(format!("Nothing reaches {}.", level.name()));
             }
+        }
+    }
+
+    fn check_chip(&self, broken: &mut Vec<String>) {
+        let chip = &self.chip;
+        let (attested, unattested) = (level_of(chip.attested), level_of(chip.unattested));
+        if unattested > Level::Substantial || unattested > attested {
+            broken
+                .push("A chip of an unknown make gives no more than Substantial, and no more than others.".to_owned());
+        }
+        if chip.synchronised && attested > Level::Substantial {
+            broken.push("A key that is copied to other devices gives no more than Substantial.".to_owned());
+        }
+        if chip.authorities.is_empty() && (chip.attestation_required || !chip.models.is_empty()) {
+            broken.push("chip.authorities must name who proves a chip's make.".to_owned());
+        }
+        if chip.authorities.iter().any(|authority| !is_authority(authority)) {
+            broken.push("chip.authorities must be certificates in PEM.".to_owned());
         }
     }
 

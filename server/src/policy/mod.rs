@@ -46,6 +46,9 @@ pub struct Policy {
     pub tries: Tries,
     /// How far a code display may be from where it is believed to be.
     pub code_display: DisplayWindows,
+    /// Which chips are taken, and what they are worth.
+    #[serde(default)]
+    pub chip: ChipRules,
 }
 
 /// The app's own level, by where its keys are.
@@ -139,6 +142,40 @@ pub struct DisplayWindows {
     pub resynchronise_around: u32,
     /// TOTP: the most that a clock may have drifted, steps.
     pub most_drift: u32,
+}
+
+/// Which chips are taken, and what they are worth.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChipRules {
+    /// A chip must have verified its person itself, by a PIN or a finger, each time.
+    pub user_verification: bool,
+    /// Keys that are copied to other devices are taken too.
+    pub synchronised: bool,
+    /// Only chips whose make is proved are taken.
+    pub attestation_required: bool,
+    /// What a chip is worth at most whose make is proved.
+    pub attested: Named,
+    /// The same for all others.
+    pub unattested: Named,
+    /// Certificates of makers' authorities, each in PEM.
+    pub authorities: Vec<String>,
+    /// The makes (AAGUID) that are taken as proved; none for all under the authorities.
+    pub models: Vec<String>,
+}
+
+impl Default for ChipRules {
+    fn default() -> Self {
+        Self {
+            user_verification: true,
+            synchronised: false,
+            attestation_required: false,
+            attested: Named::High,
+            unattested: Named::Substantial,
+            authorities: Vec::new(),
+            models: Vec::new(),
+        }
+    }
 }
 
 impl From<DisplayWindows> for godkend_oath::Windows {

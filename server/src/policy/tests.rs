@@ -1,18 +1,12 @@
 use super::*;
 use crate::oidc::records::Language;
 
-/// A means that carries High, and its combination, as the next one will be.
-const CHIP: &str = "\n[[means]]\nname = \"chip\"\ndanish = \"chip\"\nenglish = \"chip\"\nkinds = [\"possession\"]\n\
-    most = \"high\"\n\n[[combination]]\nmeans = [\"password\", \"chip\"]\nlevel = \"high\"\n";
-
 fn implemented() -> Vec<Implemented> {
-    let mut all = crate::means::implemented(&[]);
-    all.push(Implemented { name: "chip", kinds: &[Kind::Possession], ceiling: Level::High, alone: false });
-    all
+    crate::means::implemented(&[])
 }
 
 fn text() -> String {
-    format!("{DEFAULT}{CHIP}")
+    DEFAULT.to_owned()
 }
 
 fn policy() -> Policy {
@@ -128,6 +122,12 @@ fn every_rule_is_held() {
         ("[900, 3600, 86400]", "[900, 60]", "stranger_waits"),
         ("[900, 3600, 86400]", "[900]", "an hour or more"),
         ("ahead = 10", "ahead = 500", "too good a chance"),
+        ("unattested = \"substantial\"", "unattested = \"high\"", "unknown make gives no more than Substantial"),
+        ("\nattested = \"high\"", "\nattested = \"low\"", "and no more than others"),
+        ("synchronised = false", "synchronised = true", "copied to other devices gives no more than Substantial"),
+        ("attestation_required = false", "attestation_required = true", "must name who proves"),
+        ("models = []", "models = [\"ee882879-721c-4913-9775-3dfcce97072a\"]", "must name who proves"),
+        ("authorities = []", "authorities = [\"none\"]", "certificates in PEM"),
     ] {
         let found = broken(from, to);
         assert!(found.contains(expected), "{to}: {found}");
@@ -140,8 +140,8 @@ fn every_rule_is_held() {
 fn a_page_offers_what_reaches_the_level_best_first() {
     let names = |level| policy().reaching(level).map(Combination::name).collect::<Vec<_>>();
     assert_eq!(names(Level::High), ["app", "password+chip"]);
-    assert_eq!(names(Level::Substantial), ["app", "password+code_display", "password+chip"]);
-    assert_eq!(names(Level::Low), ["app", "password+code_display", "password", "password+chip"]);
+    assert_eq!(names(Level::Substantial), ["app", "password+chip", "password+code_display"]);
+    assert_eq!(names(Level::Low), ["app", "password+chip", "password+code_display", "password"]);
 }
 
 #[test]

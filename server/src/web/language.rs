@@ -31,7 +31,7 @@ pub(super) fn asked(params: &Params, headers: &HeaderMap) -> Language {
 pub(super) async fn keep(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let login = path.starts_with("/login/");
-    let chosen = (request.method() == Method::GET && (login || path == "/block" || path == "/password"))
+    let chosen = (request.method() == Method::GET && (login || matches!(path, "/block" | "/password" | "/chip")))
         .then(|| request.uri().query().and_then(|query| Params::parse(query.as_bytes()).ok()))
         .flatten()
         .and_then(|params| Language::of_tag(params.get("language")?));

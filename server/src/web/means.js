@@ -1,4 +1,5 @@
-// The pages on which a password is typed: computes OPAQUE in WebAssembly, so that the password never leaves the page.
+// The pages on which a password is typed or a chip is used: computes OPAQUE in WebAssembly, so that the password never
+// leaves the page, and has the chip sign.
 'use strict';
 (() => {
   const main = document.querySelector('main');
@@ -85,6 +86,68 @@
     });
   }
 
+  // A chip answers, or the page says that it did not.
+  async function chip(asking) {
+    if (!window.PublicKeyCredential) {
+      throw { message: texts.chip_missing, code: 'chip' };
+    }
+    say(texts.chip_touch);
+    try {
+      return await asking();
+    } catch {
+      throw { message: texts.chip_failed, code: 'chip' };
+    } finally {
+      say(texts.working);
+    }
+  }
+
+  const fromBuffer = (buffer) => toText(new Uint8Array(buffer));
+  const told = (credential, response) =>
+    ({ id: credential.id, rawId: fromBuffer(credential.rawId), type: credential.type, response });
+
+  // Signs for this login, this browser and this first message, and for no other.
+  async function sign(asked, ke1) {
+    const bound = [...utf8('godkend/1/chip'), ...toBytes(main.dataset.context), ...ke1];
+    const challenge = await crypto.subtle.digest('SHA-256', Uint8Array.from(bound));
+    const credential = await navigator.credentials.get({ publicKey: { ...asked, challenge, timeout: 120000 } });
+    const { clientDataJSON, authenticatorData, signature, userHandle } = credential.response;
+    return told(credential, {
+      clientDataJSON: fromBuffer(clientDataJSON),
+      authenticatorData: fromBuffer(authenticatorData),
+      signature: fromBuffer(signature),
+      userHandle: userHandle ? fromBuffer(userHandle) : null,
+    });
+  }
+
+  async function registerChip() {
+    const code = el('code').value;
+    const { options } = await post('/chip/ask', { code });
+    const made = await chip(() => navigator.credentials.create({ publicKey: {
+      ...options,
+      challenge: toBytes(options.challenge),
+      user: { ...options.user, id: toBytes(options.user.id) },
+      excludeCredentials: [],
+    } }));
+    const { clientDataJSON, attestationObject } = made.response;
+    const response =
+      { clientDataJSON: fromBuffer(clientDataJSON), attestationObject: fromBuffer(attestationObject) };
+    await post('/chip/set', { code, credential: told(made, response) });
+    finished('chip-form');
+  }
+
+  // In place of a form: that it is done.
+  function finished(form) {
+    el(form).hidden = true;
+    const done = document.createElement('p');
+    done.id = 'done';
+    done.className = 'done';
+    done.setAttribute('role', 'status');
+    done.tabIndex = -1;
+    done.textContent = texts.done;
+    main.append(done);
+    done.focus();
+  }
+
   async function logOn() {
     const base = '/login/' + main.dataset.id + '/means/';
     const combination = main.dataset.combination;
@@ -96,6 +159,9 @@
       }
     }
     const ke1 = await step('begin', random(), utf8(el('password').value));
+    if (el('chip')) {
+      proofs.chip = await chip(() => sign(JSON.parse(el('chip').dataset.asked), ke1));
+    }
     const { ke2 } = await post(base + 'start', { user_id: el('user-id').value, combination, ke1: toText(ke1), proofs });
     let ke3;
     try {
@@ -133,20 +199,14 @@
     const { response } = await post('/password/register', { code, request: toText(request) });
     const upload = await step('chosen', toBytes(response));
     await post('/password/set', { code, upload: toText(upload) });
-    el('choose-form').hidden = true;
-    const done = document.createElement('p');
-    done.id = 'done';
-    done.className = 'done';
-    done.setAttribute('role', 'status');
-    done.tabIndex = -1;
-    done.textContent = texts.done;
-    main.append(done);
-    done.focus();
+    finished('choose-form');
   }
 
   if (main.id === 'way') {
     on(el('way-form'), logOn);
-  } else {
+  } else if (main.id === 'choose') {
     on(el('choose-form'), choose);
+  } else {
+    on(el('chip-form'), registerChip);
   }
 })();

@@ -5,6 +5,8 @@
 //! browser reads as well.
 
 mod block;
+mod chip;
+mod chip_texts;
 mod cookies;
 mod finish;
 mod html;
@@ -70,6 +72,10 @@ pub fn routes(app: Arc<App>) -> Router {
         .route("/password/app", get(password::by_app))
         .route("/password/register", post(password::register))
         .route("/password/set", post(password::set))
+        .route("/chip", get(chip::page))
+        .route("/chip/app", get(chip::by_app))
+        .route("/chip/ask", post(chip::ask))
+        .route("/chip/set", post(chip::set))
         .route("/login/{id}/cancel", post(login::cancel))
         .route("/login/{id}/extend", post(login::extend))
         .route(crate::approval::RETURN_PATH, get(finish::returned))

@@ -31,21 +31,40 @@ use crate::error::ApiError;
 use crate::means::password;
 use crate::oidc::issuer;
 use crate::oidc::params::Params;
-use crate::oidc::records::{Ask, AuthorizationCode, AuthorizationRequest, Login, Wish, secret_hash};
-use crate::records::{Account, Transaction};
+use crate::oidc::records::{Ask, AuthorizationCode, AuthorizationRequest, Grant, Language, Login, Wish, secret_hash};
+use crate::records::{Account, Entry, Transaction};
 
 /// The name under which the server asks its own citizens. No client has it: `oidc::client` knows the configured ones only.
 pub(super) const OWN: &str = "godkend:self";
 
+/// A page of the server's own on which the app's approval stands for a desk's code.
+pub(super) struct OwnPage {
+    /// Its path.
+    pub(super) path: &'static str,
+    /// What the phone shows that is approved.
+    pub(super) title: fn(Language) -> &'static str,
+    /// The refusal of an approval that is none.
+    pub(super) wrong: Code,
+}
+
+const PAGE: OwnPage =
+    OwnPage { path: "/password", title: |language| texts::of(language).password_title, wrong: Code::PasswordCodeWrong };
+
+/// The language of such a page, and the code with which the app's approval comes back.
+pub(super) fn page_language(query: Option<&str>, headers: &HeaderMap) -> (Language, Option<String>) {
+    let params = Params::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
+    let language = super::language::asked(&params, headers);
+    (language, params.get("code").map(str::to_owned))
+}
+
 /// `GET /password`: where a password is chosen, with a code that was handed out after proofing.
 pub(super) async fn page(State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    let params = Params::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
-    let language = super::language::asked(&params, &headers);
+    let (language, code) = page_language(query.as_deref(), &headers);
     let t = texts::of(language);
     // Back from the app's approval: the code need not be typed.
-    let code = match params.get("code") {
+    let code = match code {
         None => String::new(),
-        Some(code) => match approved(&app, code, &headers).await {
+        Some(code) => match opened(&app, &code, &headers).await {
             Ok(code) => code.to_text(),
             Err(error) => return html::error(language, &error),
         },
@@ -133,7 +152,7 @@ pub(super) async fn set(
 }
 
 /// A request of a page of the server's own that has no login: from this origin, as JSON.
-fn own<T: DeserializeOwned>(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<T, PageError> {
+pub(super) fn own<T: DeserializeOwned>(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<T, PageError> {
     let refused = |code: Code| PageError(code.into(), language(headers));
     if headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes() != issuer(app).as_bytes()) {
         return Err(refused(Code::Unauthorised));
@@ -149,12 +168,23 @@ pub(super) async fn by_app(
     headers: HeaderMap,
     extensions: Extensions,
 ) -> Response {
+    ask_app(&app, query.as_deref(), &headers, &extensions, &PAGE).await
+}
+
+/// Begins the login of a page of the server's own.
+pub(super) async fn ask_app(
+    app: &App,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+    page: &OwnPage,
+) -> Response {
     let params = Params::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
-    let language = super::language::asked(&params, &headers);
-    let visitor = Visitor::of(&app, &headers, &extensions, language);
+    let language = super::language::asked(&params, headers);
+    let visitor = Visitor::of(app, headers, extensions, language);
     let secret = Secret::<32>::random(&mut app.rng());
     let session = cookies::session_hash(&secret);
-    let asked = texts::of(language).password_title.to_owned();
+    let asked = (page.title)(language).to_owned();
     let ask = Ask {
         client_id: OWN.to_owned(),
         // No login: whatever is typed on a page cannot take its place.
@@ -170,7 +200,7 @@ pub(super) async fn by_app(
     };
     let request = AuthorizationRequest {
         ask,
-        redirect_uri: format!("{}/password?language={}", issuer(&app), texts::of(language).tag),
+        redirect_uri: format!("{}?language={}", address(app, page), texts::of(language).tag),
         state: None,
         code_challenge: Fixed([0; 32]),
         dpop_jkt: None,
@@ -192,12 +222,12 @@ pub(super) async fn by_app(
     let login = |transaction: &Transaction, changes: &mut Changes| {
         changes.insert(&login_of(transaction.id, request.clone(), session, now));
     };
-    match approval::begin_beside(&app, new, &Changes::new(), &login).await {
+    match approval::begin_beside(app, new, &Changes::new(), &login).await {
         Ok(begun) => {
             let id = begun.transaction.doc.id;
             let to = format!("/login/{}", id.to_base64());
             let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response();
-            if let Some(cookie) = cookies::set_session(&app, &id, &secret) {
+            if let Some(cookie) = cookies::set_session(app, &id, &secret) {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }
             response
@@ -206,16 +236,32 @@ pub(super) async fn by_app(
     }
 }
 
-/// Takes what the app's approval left, once, in the browser that asked for it: a code for a new password.
-async fn approved(app: &App, code: &str, headers: &HeaderMap) -> Result<BlockCode, ApiError> {
-    let wrong = || ApiError::from(Code::PasswordCodeWrong);
+fn address(app: &App, page: &OwnPage) -> String {
+    format!("{}{}", issuer(app), page.path)
+}
+
+/// The code for a new password that the app's approval opens, once.
+async fn opened(app: &App, code: &str, headers: &HeaderMap) -> Result<BlockCode, ApiError> {
+    let (account, _) = approved(app, code, headers, &PAGE).await?;
+    password::hand_out(app, &account, "app").await
+}
+
+/// Takes what the app's approval left, once, in the browser that asked for it, and for the page that it was given for.
+pub(super) async fn approved(
+    app: &App,
+    code: &str,
+    headers: &HeaderMap,
+    page: &OwnPage,
+) -> Result<(Entry<Account>, Grant), ApiError> {
+    let wrong = || ApiError::from(page.wrong);
     let found = docs::get::<AuthorizationCode>(&*app.store, &secret_hash(code).0).await?.ok_or_else(wrong)?;
-    let grant = &found.doc.grant;
+    let grant = found.doc.grant.clone();
     let login = docs::get::<Login>(&*app.store, &grant.transaction.0).await?.ok_or_else(wrong)?;
     let session = cookies::session(app, headers, &grant.transaction).ok_or_else(wrong)?;
     let own = found.doc.request.ask.client_id == OWN && crypto::same(&login.doc.session.0, &session.0);
+    let here = found.doc.request.redirect_uri.split('?').next() == Some(address(app, page).as_str());
     // By a phone, and by nothing that a password is a part of.
-    if !own || found.doc.redeemed.is_some() || !grant.means.is_empty() || app.now() >= found.doc.expires {
+    if !own || !here || found.doc.redeemed.is_some() || !grant.means.is_empty() || app.now() >= found.doc.expires {
         return Err(wrong());
     }
     let account = docs::get::<Account>(&*app.store, &grant.account.0).await?.ok_or_else(wrong)?;
@@ -225,5 +271,5 @@ async fn approved(app: &App, code: &str, headers: &HeaderMap) -> Result<BlockCod
     let mut changes = Changes::new();
     changes.delete(&found);
     changes.commit(&*app.store).await.map_err(|error| if error.is_conflict() { wrong() } else { error })?;
-    password::hand_out(app, &account, "app").await
+    Ok((account, grant))
 }

@@ -19,12 +19,13 @@ use super::html::escape;
 use super::login::{Answer, PageError, Visit, finish_path};
 use super::texts::{self, Texts};
 use super::{
-    MEANS_SCRIPT_PATH, PASSWORD_WASM_PATH, TIME_SCRIPT_PATH, WASM_POLICY, cookies, html, login, login_page, visitor,
+    MEANS_SCRIPT_PATH, PASSWORD_WASM_PATH, TIME_SCRIPT_PATH, WASM_POLICY, chip_texts, cookies, html, login, login_page,
+    visitor,
 };
 use crate::app::App;
 use crate::error::ApiError;
 use crate::means::attempt::{self, First};
-use crate::means::{self, CODE_DISPLAY, PASSWORD};
+use crate::means::{self, CHIP, CODE_DISPLAY, PASSWORD, chip};
 use crate::policy::Combination;
 
 /// The links to the other ways that reach the level, best first; the one that this browser used last before them.
@@ -81,9 +82,11 @@ pub(super) async fn page(
         return html::error(ask.language, &Code::LevelUnreachable.into());
     };
     let t = texts::of(ask.language);
+    let chip_t = chip_texts::of(t.tag);
     let messages = json!({
         "working": t.way_working, "failed": t.way_failed, "lost": t.lost, "approved": t.approved,
-        "missing": t.way_missing,
+        "missing": t.way_missing, "chip_touch": chip_t.touch, "chip_failed": chip_t.failed,
+        "chip_missing": chip_t.missing,
     });
     let context = means::context(&app, &visit.transaction, &visit.session).to_base64();
     let state = login::state_json(&app, &visit.login.doc, &visit.transaction, &login::view(&app, &visit));
@@ -114,7 +117,7 @@ pub(super) async fn page(
         user_id = t.user_id,
         hint = escape(ask.login_hint.as_deref().unwrap_or_default()),
         password = t.password,
-        fields = fields(t, combination),
+        fields = fields(&app, t, combination),
         log_on = t.log_on,
         ways = list(&app, &visit, &headers, Some(&name)),
         cancel = login_page::cancel(t, &escape(&visit.transaction.id.to_base64())),
@@ -130,7 +133,7 @@ fn capital(text: &str) -> String {
 }
 
 /// The fields of what a combination asks for beside the password. One that has no module here is written as text.
-fn fields(t: &Texts, combination: &Combination) -> String {
+fn fields(app: &App, t: &Texts, combination: &Combination) -> String {
     let mut fields = String::new();
     for name in combination.means.iter().filter(|name| *name != PASSWORD) {
         if name == CODE_DISPLAY {
@@ -140,6 +143,12 @@ fn fields(t: &Texts, combination: &Combination) -> String {
 <details id="twice"><summary>{}</summary><p>{}</p><label for="next">{}</label>
 <input id="next" data-means="{CODE_DISPLAY}" data-part="next" inputmode="numeric" autocomplete="off" maxlength="11"></details>"#,
                 t.display_code, t.display_twice, t.display_twice_why, t.display_next,
+            ));
+        } else if name == CHIP {
+            fields.push_str(&format!(
+                r#"<p id="chip" data-asked="{}">{}</p>"#,
+                escape(&chip::asked(app).to_string()),
+                chip_texts::of(t.tag).hint,
             ));
         } else {
             let name = escape(name);
