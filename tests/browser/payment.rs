@@ -23,7 +23,7 @@ async fn amount_and_payee_stand_on_the_page_the_phone_and_the_receipt() {
     assert_eq!(scene.chrome.text("#text").await.unwrap(), "Betaling fra din lønkonto");
     let shown = scene.chrome.text("#payment").await.unwrap();
     let lines: Vec<&str> = shown.lines().map(str::trim).collect();
-    let expected = ["Beløb", "1250,50 DKK", "Til", "Bager <b>Sørensen</b> & søn", "Konto", "1234 0001234567"];
+    let expected = ["Beløb", "1.250,50 DKK", "Til", "Bager <b>Sørensen</b> & søn", "Konto", "1234 0001234567"];
     assert_eq!(lines, expected);
     let view = scene.scan(&phone).await;
     assert_eq!(view.level, Level::High);

@@ -3,6 +3,7 @@
 use godkend_evidence::{EnrolledWith, EvidenceError, Seen, Shown, Stated, Witnessed};
 use godkend_protocol::bytes::Hash32;
 use godkend_protocol::crypto;
+use godkend_protocol::formats::amount;
 use godkend_protocol::text::visible;
 use godkend_protocol::types::{Action, Binding, Decision, Factor, Level, Payment, SecurityLevel};
 
@@ -202,20 +203,9 @@ fn of_payment(payment: &Payment, language: Language) -> Vec<(&'static str, Strin
     facts
 }
 
-/// The minor unit is what was signed; the major one is how it reads (ISO 4217 has two decimals but for these).
+/// The minor unit is what was signed; this is how it reads, as the phone showed it.
 fn amount(payment: &Payment, language: Language) -> String {
-    let decimals: u32 = match payment.currency.as_str() {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "VND" | "VUV"
-        | "XAF" | "XOF" | "XPF" => 0,
-        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-        _ => 2,
-    };
-    let unit = 10_u64.pow(decimals);
-    let (whole, part) = (payment.amount_minor / unit, payment.amount_minor % unit);
-    let point = Both(",", ".").of(language);
-    let width = usize::try_from(decimals).unwrap_or_default();
-    let fraction = if decimals == 0 { String::new() } else { format!("{point}{part:0width$}") };
-    format!("{whole}{fraction} {}", visible(&payment.currency))
+    visible(&amount::text(payment.amount_minor, &payment.currency, matches!(language, Language::Da)))
 }
 
 fn decision(decision: Decision) -> Both {
@@ -356,8 +346,8 @@ mod tests {
             account: None,
         };
         assert_eq!(amount(&payment(12_505, "DKK"), Language::Da), "125,05 DKK");
-        assert_eq!(amount(&payment(5, "EUR"), Language::En), "0.05 EUR");
-        assert_eq!(amount(&payment(125, "JPY"), Language::En), "125 JPY");
+        assert_eq!(amount(&payment(5, "EUR"), Language::En), "EUR 0.05");
+        assert_eq!(amount(&payment(125, "JPY"), Language::En), "JPY 125");
         assert_eq!(amount(&payment(1_005, "KWD"), Language::Da), "1,005 KWD");
     }
 }

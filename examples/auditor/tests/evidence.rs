@@ -77,7 +77,7 @@ async fn a47_evidence_verifies_without_the_server_and_fails_with_one_byte_change
     let root = root(&world);
     let said = auditor(&["evidence", "verify", &file, "--root", &root]).await.ends(0);
     assert!(
-        said.out.contains("✓ Beviset holder: godkendt med PIN-kode.") && said.out.contains("1250,50 DKK"),
+        said.out.contains("✓ Beviset holder: godkendt med PIN-kode.") && said.out.contains("1.250,50 DKK"),
         "{said:#?}"
     );
     let said = auditor(&["evidence", "verify", &file, "--root", &root, "--language", "en"]).await.ends(0);

@@ -2,6 +2,7 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use godkend_protocol::formats::amount;
 use godkend_protocol::types::Payment;
 
 use super::icons::{self, emblem};
@@ -10,7 +11,6 @@ use super::{ICON_PATH, STYLE_PATH};
 use crate::error::ApiError;
 use crate::oidc::error::OidcError;
 use crate::oidc::records::Language;
-use crate::oidc::request::amount_text;
 use crate::records::Transaction;
 
 /// What is asked: payment and text, all of it.
@@ -23,17 +23,15 @@ pub(super) fn asked(t: &Texts, transaction: &Transaction) -> String {
 }
 
 fn payment_lines(t: &Texts, payment: &Payment) -> String {
-    let amount = amount_text(payment.amount_minor);
-    let amount = if t.tag == "en" { amount } else { amount.replace('.', ",") };
+    let amount = amount::text(payment.amount_minor, &payment.currency, t.tag != "en");
     let account = payment
         .account
         .as_deref()
         .map_or_else(String::new, |account| format!("<dt>{}</dt><dd>{}</dd>", t.account, escape(account)));
     format!(
-        r#"<dl id="payment"><dt>{}</dt><dd>{} {}</dd><dt>{}</dt><dd>{}</dd>{account}</dl>"#,
+        r#"<dl id="payment"><dt>{}</dt><dd>{}</dd><dt>{}</dt><dd>{}</dd>{account}</dl>"#,
         t.amount,
-        amount,
-        escape(&payment.currency),
+        escape(&amount),
         t.payee,
         escape(&payment.payee),
     )
@@ -199,9 +197,9 @@ mod tests {
             account: Some("1234 0001234567".to_owned()),
         };
         let shown = payment_lines(texts::of(Language::Da), &payment);
-        for part in ["1250,05 DKK", "Bager &lt;Sørensen&gt;", "1234 0001234567"] {
+        for part in ["1.250,05 DKK", "Bager &lt;Sørensen&gt;", "1234 0001234567"] {
             assert!(shown.contains(part), "{shown}");
         }
-        assert!(payment_lines(texts::of(Language::En), &payment).contains("1250.05 DKK"));
+        assert!(payment_lines(texts::of(Language::En), &payment).contains("DKK 1,250.05"));
     }
 }

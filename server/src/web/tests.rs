@@ -286,7 +286,7 @@ async fn the_page_shows_all_of_it_and_nothing_from_elsewhere() {
         world.begin(&mut browser, &[("authorization_details", &details.to_string()), ("ui_locales", "en")]).await;
     let page = world.browse(&mut browser, Method::GET, &path, None).await;
     assert_eq!(page.status, StatusCode::OK);
-    for part in ["Banken &amp; Co", "1250.05 DKK", "Bager &lt;b&gt;", "1234", "asks you to approve", "lang=\"en\""] {
+    for part in ["Banken &amp; Co", "DKK 1,250.05", "Bager &lt;b&gt;", "1234", "asks you to approve", "lang=\"en\""] {
         assert!(page.text.contains(part), "{part}");
     }
     for part in ["<script>", "style=", "onclick", "src=\"http", "href=\"http"] {

@@ -14,7 +14,7 @@ pub(super) fn draw(request: &Request, language: Language, style: Style) -> Strin
             .gap()
             .line(&format!("{} · {amount}", pick("Beløb", "Amount")))
             .gap()
-            .large(&language.number(payment.amount_minor))
+            .large(&language.number(payment.amount_minor, &payment.currency))
             .gap()
             .line(pick("Modtager", "Payee"))
             .wrapped_bold(&payment.payee);
