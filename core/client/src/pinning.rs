@@ -6,15 +6,17 @@ use godkend_protocol::bytes::Hash32;
 use godkend_protocol::crypto;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// SHA-256 of a certificate's SubjectPublicKeyInfo (DER), as a key set pins it; `None` for what is no certificate.
 #[must_use]
 pub fn pin_of(certificate: &[u8]) -> Option<Hash32> {
-    let (rest, certificate) = X509Certificate::from_der(certificate).ok()?;
-    rest.is_empty().then(|| crypto::sha256(&[certificate.tbs_certificate.subject_pki.raw]))
+    // Read by what reads it again to verify the handshake's signature: there are not two opinions on where the key is.
+    let certificate = CertificateDer::from(certificate);
+    let certificate = ParsedCertificate::try_from(&certificate).ok()?;
+    Some(crypto::sha256(&[&certificate.subject_public_key_info()]))
 }
 
 /// Whose certificate is accepted. In every case the handshake's signature proves the certificate's key.
