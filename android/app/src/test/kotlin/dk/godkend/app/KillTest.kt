@@ -17,8 +17,10 @@ import org.robolectric.RobolectricTestRunner
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 import java.io.File
+import java.nio.file.Files
+import java.nio.file.Path
 
-/** The process ends where nobody expects it, and what a new one finds: all of it, an old copy, or damage. */
+/** The process ends where nobody expects it, and what a new one finds: all of it, an old copy, damage, or no room. */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 @Config(sdk = [34], application = TestApplication::class, qualifiers = "da-rDK-w360dp-h740dp-mdpi")
@@ -140,6 +142,27 @@ class KillTest : Stories() {
     }
 
     @Test
+    fun `a full phone sends nothing, and goes on once there is room`() {
+        val userId = activate()
+        server.ask("request-login", "--number", "--user-id", userId).use { asked ->
+            open(asked)
+            fill()
+            hand.press("Godkend")
+            hand.pin(PIN)
+            assertEquals(Problem.Kind.STORAGE, hand.await<Screen.Trouble>().problem.kind)
+            hand.press("Luk")
+            assertTrue(hand.activity.isFinishing)
+            Files.deleteIfExists(next)
+            reopen()
+            open(asked)
+            hand.press("Godkend")
+            hand.pin(PIN)
+            hand.await<Screen.Result>()
+            assertEquals("signed_in", asked.outcome().getString("type"))
+        }
+    }
+
+    @Test
     fun `a state that cannot be read is said at the start, and is read once it can be`() {
         activate()
         val kept = File(state.path + ".kept")
@@ -150,5 +173,13 @@ class KillTest : Stories() {
         check(state.delete() && kept.renameTo(state))
         reopen()
         hand.until("the home page") { hand.reads("Klar til at godkende") }
+    }
+
+    private val next get() = Path.of(state.path + ".new")
+
+    /** The next save finds no room: what it writes to is the device that is always full. */
+    private fun fill() {
+        Files.deleteIfExists(next)
+        Files.createSymbolicLink(next, Path.of("/dev/full"))
     }
 }

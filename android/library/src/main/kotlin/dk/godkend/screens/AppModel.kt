@@ -305,7 +305,17 @@ class AppModel(
             trouble == null || demo.value -> Unit
             // Closed and opened again: it may go better now.
             real == null -> start()
-            trouble.next == Problem.Next.CLOSE_APP -> goHome()
+            trouble.next == Problem.Next.CLOSE_APP -> openAgain()
+        }
+    }
+
+    /** A phone that could not save does nothing more: it is opened anew, from what was saved last. */
+    private fun openAgain() {
+        session.launch {
+            real?.close()
+            real = null
+            isStarted = false
+            start()
         }
     }
 

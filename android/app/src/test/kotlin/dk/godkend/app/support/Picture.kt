@@ -8,7 +8,7 @@ import javax.imageio.ImageIO
 /** Writes a screen as a small PNG: its 256 most frequent colours, which a flat design hardly exceeds. */
 object Picture {
     fun write(pixels: IntArray, width: Int, height: Int, file: File) {
-        val frequent = counts(pixels).entries.sortedByDescending { it.value }.take(COLOURS).map { it.key }
+        val frequent = pixels.toTypedArray().groupingBy { it }.eachCount().entries.sortedByDescending { it.value }.take(COLOURS).map { it.key }
         val model = IndexColorModel(8, frequent.size, frequent.toIntArray(), 0, false, -1, java.awt.image.DataBuffer.TYPE_BYTE)
         val places = HashMap<Int, Int>()
         frequent.forEachIndexed { place, colour -> places[colour] = place }
@@ -18,17 +18,6 @@ object Picture {
             raster.setSample(at % width, at / width, 0, places.getOrPut(colour) { nearest(colour, frequent) })
         }
         ImageIO.write(image, "png", file)
-    }
-
-    private fun counts(pixels: IntArray): Map<Int, Int> = buildMap {
-        val sorted = pixels.sortedArray()
-        var begin = 0
-        while (begin < sorted.size) {
-            var end = begin
-            while (end < sorted.size && sorted[end] == sorted[begin]) end++
-            put(sorted[begin], end - begin)
-            begin = end
-        }
     }
 
     private fun nearest(colour: Int, among: List<Int>): Int = among.indices.minBy { place ->
