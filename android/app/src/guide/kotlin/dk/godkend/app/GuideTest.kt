@@ -1,6 +1,7 @@
 package dk.godkend.app
 
 import dk.godkend.Desktop
+import dk.godkend.app.support.NoPhoneApplication
 import dk.godkend.app.support.RealServer
 import dk.godkend.guide.firstApproval
 import kotlinx.coroutines.runBlocking
@@ -9,12 +10,18 @@ import org.junit.Assert.assertTrue
 import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
+import org.junit.runner.RunWith
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.annotation.Config
 import java.io.File
 import java.io.IOException
 import javax.imageio.ImageIO
 import kotlin.concurrent.thread
 
 /** The Kotlin of docs/embedding.md, taken from its text by the suite's script and run as it stands there. */
+// In the class loader of all the others: the library calls back into one set of Kotlin classes in a process.
+@RunWith(RobolectricTestRunner::class)
+@Config(sdk = [34], application = NoPhoneApplication::class)
 class GuideTest {
     @get:Rule
     val folder = TemporaryFolder()

@@ -11,6 +11,7 @@ import dk.godkend.PhoneException
 import dk.godkend.Standing
 import dk.godkend.StateStore
 import dk.godkend.Touch
+import dk.godkend.app.support.NoPhoneApplication
 import dk.godkend.app.support.PlainPhone
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineScope
@@ -31,6 +32,9 @@ import org.junit.Assert.assertTrue
 import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
+import org.junit.runner.RunWith
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.annotation.Config
 import java.io.IOException
 import java.util.concurrent.atomic.AtomicReference
 import kotlin.reflect.KClass
@@ -39,6 +43,9 @@ import kotlin.reflect.KClass
  * Calls while another waits, cancelled half-way, from many threads, after the end, over a key store and a state store of
  * Kotlin's that throw: nothing hangs, nothing crashes, nothing is lost.
  */
+// In the class loader of all the others: the library calls back into one set of Kotlin classes in a process.
+@RunWith(RobolectricTestRunner::class)
+@Config(sdk = [34], application = NoPhoneApplication::class)
 class AtOnceTest {
     @get:Rule
     val folder = TemporaryFolder()

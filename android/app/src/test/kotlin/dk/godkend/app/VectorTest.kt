@@ -7,6 +7,7 @@ import dk.godkend.Phone
 import dk.godkend.PhoneConfig
 import dk.godkend.PhoneException
 import dk.godkend.Root
+import dk.godkend.app.support.NoPhoneApplication
 import dk.godkend.app.support.Tree
 import dk.godkend.appAttestHash
 import dk.godkend.hashToCurve
@@ -19,9 +20,15 @@ import org.junit.Assert.assertTrue
 import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
+import org.junit.runner.RunWith
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.annotation.Config
 import kotlin.reflect.KClass
 
 /** The protocol's shared vectors, as far as the binding and the screens show something of them. */
+// In the class loader of all the others: the library calls back into one set of Kotlin classes in a process.
+@RunWith(RobolectricTestRunner::class)
+@Config(sdk = [34], application = NoPhoneApplication::class)
 class VectorTest {
     @get:Rule
     val folder = TemporaryFolder()
