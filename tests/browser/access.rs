@@ -151,7 +151,7 @@ async fn password_and_display_and_the_pages_beside_a_login() {
     chrome.open(&format!("{}/password", scene.world.url)).await;
     wrong.extend(in_all_languages(&scene, "choose a password", "#choose-form").await);
     login(&scene).await;
-    chrome.click("#ways a").await;
+    chrome.click("#ways a[href$=code_display]").await;
     chrome.until_shown("#way-form").await;
     wrong.extend(in_all_languages(&scene, "password and display", "#way-form").await);
     chrome.click("#twice summary").await;

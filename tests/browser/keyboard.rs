@@ -72,7 +72,7 @@ async fn a_password_and_a_display_sign_in_by_keyboard_alone() {
     tab_to(&scene, "#login").await;
     chrome.press(ENTER).await;
     chrome.until_at(format!("{}/login/", scene.world.url)).await;
-    tab_to(&scene, "#ways a").await;
+    tab_to(&scene, "#ways a[href$=code_display]").await;
     chrome.press(ENTER).await;
     chrome.until_shown("#way-form").await;
     tab_to(&scene, "#user-id").await;

@@ -48,7 +48,7 @@ async fn a_password_page_tells_its_end_too() {
     let scene = Scene::new().await;
     let chrome = &scene.chrome;
     scene.log_on().await;
-    chrome.click("#ways a").await;
+    chrome.click("#ways a[href$=code_display]").await;
     chrome.until_shown("#way-form").await;
     scene.world.advance(177).await;
     chrome.script("location.reload()").await;
