@@ -18,10 +18,12 @@ class Demo:
 
     def __init__(self, world: World) -> None:
         self.folder = world.folder / "sites"
-        ports = {name: free_port() for name in ("GODKEND_PORT", "NETBANK_PORT", "BORGER_PORT", "METRICS_PORT")}
+        ports = {name: free_port() for name in ("GODKEND_PORT", "NETBANK_PORT", "BORGER_PORT", "SELF_SERVICE_PORT",
+                                               "METRICS_PORT")}
         self.issuer = f"https://localhost:{ports['GODKEND_PORT']}"
         self.netbank = f"http://127.0.0.1:{ports['NETBANK_PORT']}"
         self.borger = f"http://127.0.0.1:{ports['BORGER_PORT']}"
+        self.mine = f"http://127.0.0.1:{ports['SELF_SERVICE_PORT']}"
         environment = {**os.environ, **{name: str(port) for name, port in ports.items()},
                        "GODKEND_BINARIES": str(Path(GODKEND).parent)}
         self.process = subprocess.Popen(
@@ -83,9 +85,10 @@ class Visitor(Browser):
 def start_together_and_work(world: World) -> None:
     demo = Demo(world)
     try:
-        assert demo.netbank in demo.told and demo.borger in demo.told, demo.told
+        assert all(site in demo.told for site in (demo.netbank, demo.borger, demo.mine)), demo.told
         _letter(demo)
         _payment(demo)
+        _own_affairs(demo)
     except Exception as error:
         raise RuntimeError(demo.told) from error
     finally:
@@ -116,6 +119,16 @@ def _payment(demo: Demo) -> None:
     assert paid.status == 303, (paid.status, paid.body)
     receipts = browser.get(demo.netbank).body
     assert "1250.50 DKK til Bager Sørensen" in receipts, receipts
+
+
+def _own_affairs(demo: Demo) -> None:
+    browser = Visitor(demo)
+    form = re.search(r'name="form" value="([^"]+)"', browser.get(f"{demo.mine}/").body)
+    home = browser.approve(demo, browser.press(f"{demo.mine}/login", form=form.group(1)), demo.mine)
+    assert (home.status, home.location) == (303, "/"), (home.status, home.body)
+    seen = browser.get(f"{demo.mine}/").body
+    assert "Anna Andersen" in seen and "Annas telefon" in seen, seen
+    assert "Netbanken" in browser.get(f"{demo.mine}/history").body
 
 
 TESTS = [start_together_and_work]

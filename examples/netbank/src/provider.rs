@@ -12,10 +12,11 @@ use openidconnect::core::{
     CoreRevocationErrorResponse, CoreSubjectIdentifierType, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AuthenticationContextClass, AuthorizationCode,
-    Client, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet,
-    HttpRequest, HttpResponse, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
-    PkceCodeVerifier, ProviderMetadata, RedirectUrl, StandardErrorResponse, StandardTokenResponse, TokenResponse as _,
+    AccessToken, AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AuthenticationContextClass,
+    AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet,
+    EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _,
+    PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope, StandardErrorResponse,
+    StandardTokenResponse, TokenResponse as _,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -66,6 +67,17 @@ impl ProviderError {
             Self::Declined(_) | Self::Unasked | Self::Mismatch(_) => StatusCode::FORBIDDEN,
         }
     }
+}
+
+/// What a request may ask for beside the login.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside {
+    /// A scope beside `openid`.
+    pub scope: Option<&'static str>,
+    /// A new login, at most so many seconds old when it comes back.
+    pub max_age: Option<u64>,
+    /// The language of the identity server's pages: `da`, `en`.
+    pub language: Option<&'static str>,
 }
 
 /// A request that the browser was sent away with.
@@ -199,6 +211,14 @@ impl Provider {
     /// # Errors
     /// [`ProviderError`].
     pub async fn begin(&self, asked: Asked) -> Result<(String, Pending), ProviderError> {
+        self.begin_with(asked, Beside::default()).await
+    }
+
+    /// [`Self::begin`], with what few relying parties ask for beside it.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    pub async fn begin_with(&self, asked: Asked, beside: Beside) -> Result<(String, Pending), ProviderError> {
         let known = self.known().await?;
         let (level, text) = match &asked {
             Asked::Login { level, text, .. } => (*level, *text),
@@ -212,6 +232,16 @@ impl Provider {
             .add_auth_context_value(AuthenticationContextClass::new(level.uri().to_owned()))
             .set_pkce_challenge(challenge)
             .add_extra_param("idp_params", idp_params);
+        if let Some(scope) = beside.scope {
+            request = request.add_scope(Scope::new(scope.to_owned()));
+        }
+        if let Some(seconds) = beside.max_age {
+            let age = core::time::Duration::from_secs(seconds);
+            request = request.set_max_age(age).add_prompt(CoreAuthPrompt::Login);
+        }
+        if let Some(language) = beside.language {
+            request = request.add_extra_param("language", language);
+        }
         if let Asked::Payment { payment, .. } = &asked {
             request = request.add_extra_param("authorization_details", payment.details().to_string());
         }
@@ -230,6 +260,19 @@ impl Provider {
     /// # Errors
     /// [`ProviderError`]; nobody is signed in and nothing is paid.
     pub async fn finish(&self, pending: Pending, callback: Callback) -> Result<(Asked, Person), ProviderError> {
+        let (asked, person, _) = self.finish_with_token(pending, callback).await?;
+        Ok((asked, person))
+    }
+
+    /// [`Self::finish`], with the access token, for a resource of the identity server's.
+    ///
+    /// # Errors
+    /// [`ProviderError`]; nobody is signed in and nothing is paid.
+    pub async fn finish_with_token(
+        &self,
+        pending: Pending,
+        callback: Callback,
+    ) -> Result<(Asked, Person, AccessToken), ProviderError> {
         let Pending { asked, state, nonce, verifier } = pending;
         if callback.state.as_deref() != Some(state.secret().as_str()) {
             return Err(ProviderError::Unasked);
@@ -281,7 +324,19 @@ impl Provider {
             transaction: extra.transaction.clone(),
         };
         fits(&asked, &person, extra.authorization_details.as_ref())?;
-        Ok((asked, person))
+        Ok((asked, person, tokens.access_token().clone()))
+    }
+
+    /// What this client talks to the identity server with, and trusts nobody else by.
+    #[must_use]
+    pub const fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// The identity server's origin.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.issuer.as_str()
     }
 
     /// The identity server's description, fetched once.
