@@ -23,4 +23,5 @@ mod page;
 mod payment;
 mod screens;
 mod scriptless;
+mod self_service;
 mod time;

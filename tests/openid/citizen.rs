@@ -264,9 +264,9 @@ async fn a_phone_that_is_added_waits_its_hour_and_the_old_ones_are_told() {
     assert_eq!(told.len(), 1, "the old phone is told");
     old.open(&told[0]).await.unwrap();
 
-    world.advance(3599).await;
+    world.advance(3_000).await;
     assert!(matches!(new.stage().await, Stage::Waiting { .. }));
-    world.advance(2).await;
+    world.advance(601).await;
     assert_eq!(new.stage().await, Stage::Active);
     let mut page = world.login_page(&godkend_tests::Ask::login()).await;
     let view = new.scan(&page.qr().await).await.unwrap();
