@@ -9,6 +9,7 @@ mod attestation;
 mod bindings;
 mod blocking;
 mod browsers;
+mod chip;
 mod desk;
 mod encoding;
 mod listed;

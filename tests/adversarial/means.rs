@@ -22,8 +22,8 @@ use godkend_tests::world::{Citizen, rng};
 use godkend_tests::{Ask, Browser, World};
 
 const BOTH: &str = "password+code_display";
-const PASSWORD: Secret<32> = Secret([1; 32]);
-const WRONG: Secret<32> = Secret([2; 32]);
+pub(crate) const PASSWORD: Secret<32> = Secret([1; 32]);
+pub(crate) const WRONG: Secret<32> = Secret([2; 32]);
 
 /// A citizen with a display and a password.
 async fn holder(world: &World, user_id: &str) -> (Citizen, Token) {
@@ -48,7 +48,7 @@ async fn holder(world: &World, user_id: &str) -> (Citizen, Token) {
     (citizen, Token { seed: Seed::new(seed.as_ref()).unwrap(), hash: Hash::Sha1, digits: Digits::SIX, moving })
 }
 
-async fn choose(world: &World, citizen: &Citizen) {
+pub(crate) async fn choose(world: &World, citizen: &Citizen) {
     let (_, opened) = world.desk(Method::POST, &format!("citizens/{}/password", citizen.id), Some(json!({}))).await;
     let (client, request) = Registering::start(&mut rng(), PASSWORD).unwrap();
     let post = async |path: &str, body: Value| {
@@ -65,7 +65,7 @@ async fn choose(world: &World, citizen: &Citizen) {
     post("set", json!({ "code": opened["code"], "upload": URL_SAFE_NO_PAD.encode(&upload.0) })).await;
 }
 
-fn first(user_id: &str, combination: &str, password: &Secret<32>, proofs: &Value) -> (Trying, Value) {
+pub(crate) fn first(user_id: &str, combination: &str, password: &Secret<32>, proofs: &Value) -> (Trying, Value) {
     let (client, ke1) = Trying::start(&mut rng(), password.clone()).unwrap();
     let ke1 = URL_SAFE_NO_PAD.encode(&ke1.0);
     (client, json!({ "user_id": user_id, "combination": combination, "ke1": ke1, "proofs": proofs }))
@@ -116,7 +116,7 @@ impl Means for Memorable {
 }
 
 /// Names a policy file in a configuration.
-fn with_policy(folder: &TempDir, text: &str) -> impl FnOnce(&mut String) {
+pub(crate) fn with_policy(folder: &TempDir, text: &str) -> impl FnOnce(&mut String) {
     let file = folder.path().join("policy.toml");
     std::fs::write(&file, text).unwrap();
     move |config| {

@@ -143,6 +143,21 @@ impl Chrome {
         self.driver.post("/execute/sync", json!({ "script": script, "args": [] })).await.unwrap()
     }
 
+    /// Plugs a chip in: Chromium's virtual authenticator, of a computer's port or the platform's own. It is touched whenever
+    /// it asks, and verifies its person if it can.
+    pub(crate) async fn plug_in(&self, transport: &str, verifies: bool) -> String {
+        let options = json!({
+            "protocol": "ctap2", "transport": transport, "hasResidentKey": true, "hasUserVerification": verifies,
+            "isUserConsenting": true, "isUserVerified": verifies,
+        });
+        let id = self.driver.post("/webauthn/authenticator", options).await.unwrap();
+        id.as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn unplug(&self, chip: &str) {
+        self.driver.delete(&format!("/webauthn/authenticator/{chip}")).await.unwrap();
+    }
+
     /// What the window shows, as a PNG.
     pub(crate) async fn screenshot(&self) -> Vec<u8> {
         decode(&self.driver.get("/screenshot").await.unwrap())
@@ -198,7 +213,7 @@ impl Chrome {
                 "Network.loadingFinished" => {
                     let bytes = parameters["encodedDataLength"].as_f64().unwrap_or_default();
                     if let Some(one) = weighed.iter_mut().rev().find(|(known, ..)| *known == id) {
-                        one.2 = format!("{bytes:.0}").parse().unwrap();
+                        one.2 = bytes.round() as u64;
                     }
                 }
                 _ => {}

@@ -6,6 +6,7 @@
 
 mod axe;
 mod camera;
+mod chip;
 mod chrome;
 mod scene;
 mod webdriver;

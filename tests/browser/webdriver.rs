@@ -57,6 +57,11 @@ impl Driver {
         self.send(Method::GET, &format!("/session/{}{path}", self.session), None).await
     }
 
+    /// Ends something of the session's.
+    pub(crate) async fn delete(&self, path: &str) -> Result<Value, String> {
+        self.send(Method::DELETE, &format!("/session/{}{path}", self.session), None).await
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, String> {
         let mut request = self.http.request(method, format!("http://127.0.0.1:{}{path}", self.port));
         if let Some(body) = body {

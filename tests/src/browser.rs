@@ -210,6 +210,13 @@ impl Browser {
         (status.as_u16(), body)
     }
 
+    /// A page's own request, as JSON; the status and the answer.
+    pub async fn post(&mut self, path: &str, body: Value) -> (u16, Value) {
+        let url = format!("{}{path}", self.url);
+        let (status, _, text) = self.send(Method::POST, &url, Some(body)).await;
+        (status.as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
     /// A plain form, as the block page has one.
     pub async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let response = self.http.post(format!("{}{path}", self.url)).form(fields).send().await.unwrap();

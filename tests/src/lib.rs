@@ -5,6 +5,7 @@
 pub mod bank;
 pub mod bench;
 pub mod browser;
+pub mod chip;
 pub mod forge;
 pub mod phone;
 pub mod vendor;

@@ -27,6 +27,7 @@ pub struct World {
     pub root: Root,
     pub url: String,
     token: String,
+    software_keys_high: bool,
     listener: Option<std::net::TcpListener>,
     running: Option<Running>,
     http: reqwest::Client,
@@ -91,7 +92,16 @@ impl World {
             .build()
             .unwrap();
         let url = format!("https://localhost:{}", address.port());
-        Self { dir, root: created.root, url, token, listener: Some(listener), running: None, http }
+        Self {
+            dir,
+            root: created.root,
+            url,
+            token,
+            software_keys_high: true,
+            listener: Some(listener),
+            running: None,
+            http,
+        }
     }
 
     fn config_file(&self) -> PathBuf {
@@ -133,6 +143,12 @@ impl World {
         self.start_with(StartOptions { new_epoch: true, ..StartOptions::default() }).await;
     }
 
+    /// Starts it with software keys for what they are, as a real one does.
+    pub async fn start_strict(&mut self) {
+        self.software_keys_high = false;
+        self.start().await;
+    }
+
     async fn start_with(&mut self, options: StartOptions) {
         self.running = Some(self.try_start(options).await.unwrap());
     }
@@ -141,7 +157,7 @@ impl World {
         // Software keys count as High, so that every level can be told of.
         // The limits on a source are for strangers; all of these stories happen at one address.
         let environment = [
-            ("GODKEND_APPROVAL_SOFTWARE_KEYS_HIGH", "true"),
+            ("GODKEND_APPROVAL_SOFTWARE_KEYS_HIGH", if self.software_keys_high { "true" } else { "false" }),
             ("GODKEND_LIMITS_LOGINS_PER_SOURCE_MINUTE", "100000"),
             ("GODKEND_LIMITS_REQUESTS_PER_SOURCE_MINUTE", "0"),
         ];

@@ -105,6 +105,11 @@ pub struct Combination {
 }
 
 impl Combination {
+    /// A chip is a part of it, which has a worth of its own.
+    pub(crate) fn has_chip(&self) -> bool {
+        self.means.iter().any(|name| name == crate::means::CHIP)
+    }
+
     /// Its name towards pages: the means' names, joined by `+`.
     #[must_use]
     pub fn name(&self) -> String {
@@ -284,12 +289,13 @@ impl Policy {
     /// What a combination can give at best.
     #[must_use]
     pub fn at_best(&self, combination: &Combination) -> Level {
-        match combination.level {
+        let level = match combination.level {
             Worth::Low => Level::Low,
             Worth::Substantial => Level::Substantial,
             Worth::High => Level::High,
             Worth::Own => self.app_level(true).max(self.app_level(false)),
-        }
+        };
+        if combination.has_chip() { level.min(level_of(self.chip.attested)) } else { level }
     }
 }
 

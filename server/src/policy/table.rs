@@ -6,6 +6,7 @@ use godkend_protocol::types::Level;
 
 use super::{Combination, Policy, Worth};
 use crate::oidc::records::Language;
+use crate::oidc::request::level_of;
 
 impl Policy {
     /// The table in a language, in Markdown.
@@ -79,7 +80,18 @@ impl Policy {
                     format!("{hardware} (keys in hardware), {software} (keys in software)")
                 }
             }
-            _ => shown(self.at_best(combination), danish).to_owned(),
+            _ => {
+                let (best, other) = (self.at_best(combination), level_of(self.chip.unattested));
+                if !combination.has_chip() || self.chip.attestation_required || other >= best {
+                    return shown(best, danish).to_owned();
+                }
+                let (best, other) = (shown(best, danish), shown(other, danish));
+                if danish {
+                    format!("{best} (chip af et kendt fabrikat), {other} (andre chips)")
+                } else {
+                    format!("{best} (a chip of a proved make), {other} (other chips)")
+                }
+            }
         }
     }
 }

@@ -132,7 +132,7 @@ pub struct Shown {
     /// Its counter went back: it is never used again.
     pub frozen: bool,
     /// The level that it can carry now; none where the policy does not take it.
-    pub level: Option<&'static str>,
+    pub level: Option<Level>,
     /// Unix seconds.
     pub registered: i64,
     /// Unix seconds.
@@ -146,7 +146,7 @@ pub struct Shown {
 pub async fn shown(app: &App, account: &Id) -> Result<Option<Shown>, ApiError> {
     let chip = docs::get::<Chip>(&*app.store, &Chip::id_of(account).0).await?;
     Ok(chip.map(|Entry { doc: chip, .. }| Shown {
-        level: worth(app, &chip).filter(|_| !chip.frozen).map(Level::name),
+        level: worth(app, &chip).filter(|_| !chip.frozen),
         model: chip.model,
         attested: chip.attested,
         synchronised: chip.synchronised,

@@ -1,0 +1,73 @@
+//! Signing in with a chip: Chromium's own virtual authenticator is registered on the page and signs there.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::means::{PASSWORD, choose};
+use crate::scene::Scene;
+use godkend_tests::phone::PIN;
+use godkend_tests::world::Citizen;
+
+async fn code(scene: &Scene, citizen: &Citizen) -> String {
+    let path = format!("citizens/{}/chip", citizen.id);
+    let (status, opened) = scene.world.desk(Method::POST, &path, Some(json!({}))).await;
+    assert_eq!(status, 201, "{opened}");
+    opened["code"].as_str().unwrap().to_owned()
+}
+
+/// Registers what is plugged in, with a code of the desk's.
+async fn register(scene: &Scene, citizen: &Citizen) {
+    let code = code(scene, citizen).await;
+    scene.chrome.open(&format!("{}/chip", scene.world.url)).await;
+    scene.chrome.write("#code", &code).await;
+    scene.chrome.click("#chip-form button").await;
+}
+
+/// From the page of the ways to a try.
+async fn enter(scene: &Scene, user_id: &str, password: &str) {
+    let chrome = &scene.chrome;
+    chrome.until_shown("#way-form").await;
+    chrome.write("#user-id", user_id).await;
+    chrome.write("#password", password).await;
+    chrome.click("#way-form button[type=submit]").await;
+}
+
+#[tokio::test]
+async fn what_a_chip_lacks_is_said_and_a_phones_own_key_is_opened_by_the_app() {
+    let scene = Scene::new().await;
+    let chrome = &scene.chrome;
+    let (citizen, phone) = scene.world.person("ib-berg-x").await;
+    choose(&scene, &citizen, "ib-berg-x", PASSWORD, PASSWORD).await;
+    chrome.until_text("#done", "Adgangskoden er gemt.").await;
+    // A wrong code, and a chip that verifies nobody.
+    let weak = chrome.plug_in("usb", false).await;
+    chrome.open(&format!("{}/chip", scene.world.url)).await;
+    chrome.write("#code", "ABCDEF-GHJKMN-PQRSTV").await;
+    chrome.click("#chip-form button").await;
+    chrome.until_text("#problem", "Koden til en chip passer ikke, eller den er udløbet. Bed om en ny.").await;
+    register(&scene, &citizen).await;
+    chrome.until_text("#problem", "Chippen svarede ikke. Prøv igen.").await;
+    chrome.unplug(&weak).await;
+
+    // The platform's own, with the app's approval in place of a code.
+    chrome.plug_in("internal", true).await;
+    chrome.open(&format!("{}/chip", scene.world.url)).await;
+    chrome.click("a[href^='/chip/app']").await;
+    chrome.until_at(format!("{}/login/", scene.world.url)).await;
+    let view = scene.scan(&phone).await;
+    assert_eq!(view.text.as_deref(), Some("Tilknyt en chip"));
+    phone.approve(&view, PIN).await.unwrap();
+    chrome.until_at(format!("{}/chip?", scene.world.url)).await;
+    // The approval is for a chip, and opens no password.
+    let address = chrome.url().await.replace("/chip?", "/password?");
+    assert_ne!(chrome.attribute("#code", "value").await.as_deref(), Some(""));
+    chrome.click("#chip-form button").await;
+    chrome.until_text("#done", "Chippen er tilknyttet.").await;
+    chrome.open(&address).await;
+    assert!(!chrome.shows("#choose-form").await);
+
+    scene.log_on().await;
+    chrome.click("#ways a[href$='password+chip']").await;
+    enter(&scene, "ib-berg-x", PASSWORD).await;
+    scene.signed_in("ib-berg-x Testesen", "origin").await;
+}
