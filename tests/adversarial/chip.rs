@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use godkend_protocol::bytes::{Fixed, Hash32};
 use godkend_protocol::opaque::Trying;
-use godkend_tests::chip::{Chip, Maker, other_s};
+use godkend_tests::chip::{Chip, Maker, PRESENT, VERIFIED, other_s};
 use godkend_tests::world::{Citizen, rng};
 use godkend_tests::{Ask, Browser, World};
 use reqwest::Method;
@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 use crate::means::{PASSWORD, WRONG, choose, first, with_policy};
 use crate::strangers::{shape, short_polls, work};
+
+mod other;
 
 const WITH_CHIP: &str = "password+chip";
 
@@ -138,6 +140,76 @@ async fn a03_a_chip_may_sign_with_either_s_and_its_signature_opens_nothing_twice
 }
 
 #[tokio::test]
+async fn a42_a_signature_for_one_login_opens_no_other_and_comes_from_this_page_alone() {
+    let world = World::new().await;
+    let (anna, mut chip) = holder(&world, "bound-chip").await;
+    let (_, mut others) = holder(&world, "other-chip").await;
+    let ask = || Ask::login().at("High");
+    // A signature that was made for one login, handed in at another.
+    let mut one = world.login_page(&ask()).await;
+    let began = begin(&mut one, "bound-chip", async |challenge| chip.sign(challenge)).await;
+    let signed = began.body["proofs"]["chip"].clone();
+    let mut elsewhere = Browser::at(&world, Some([127, 0, 0, 2].into()));
+    elsewhere.open(&world, &ask()).await;
+    assert_eq!(refused(&attempt(&mut elsewhere, "bound-chip", async |_| signed.clone()).await), NO, "another login");
+    // The same login, another first message: another password is not tried with it.
+    let (_, mut body) = first("bound-chip", WITH_CHIP, &PASSWORD, &json!({}));
+    body["proofs"] = json!({ "chip": signed });
+    let (_, reply) = one.ask(Method::POST, "means/start", Some(body)).await;
+    assert!(reply["ke2"].is_string(), "{reply}");
+    let ke3 = json!({ "ke3": URL_SAFE_NO_PAD.encode([0; 32]), "combination": WITH_CHIP });
+    assert_eq!(refused(&one.ask(Method::POST, "means/finish", Some(ke3)).await), NO, "another first message");
+    // Pages in between, another's chip, no person, no verification: each alone is enough.
+    let good = (chip.origin.clone(), chip.relying_party.clone(), chip.flags);
+    for (at, (what, origin, relying_party, flags)) in (3..).zip([
+        ("another host", "https://godkend.example".to_owned(), good.1.clone(), good.2),
+        ("another port", "https://localhost:1".to_owned(), good.1.clone(), good.2),
+        ("below the name", good.0.replace("//localhost", "//evil.localhost"), good.1.clone(), good.2),
+        ("without encryption", good.0.replace("https", "http"), good.1.clone(), good.2),
+        ("another relying party", good.0.clone(), "godkend.example".to_owned(), good.2),
+        ("nobody verified", good.0.clone(), good.1.clone(), PRESENT),
+        ("nobody present", good.0.clone(), good.1.clone(), VERIFIED),
+    ]) {
+        (chip.origin, chip.relying_party, chip.flags) = (origin, relying_party, flags);
+        let mut browser = Browser::at(&world, Some([127, 0, 0, at].into()));
+        // Strangers' tries are few.
+        world.advance(86_400).await;
+        browser.open(&world, &ask()).await;
+        let reply = attempt(&mut browser, "bound-chip", async |challenge| chip.sign(challenge)).await;
+        assert_eq!(refused(&reply), NO, "{what}");
+    }
+    (chip.origin, chip.relying_party, chip.flags) = good;
+    world.advance(86_400).await;
+    assert_eq!(refused(&try_at(&world, "High", "bound-chip", async |c| others.sign(c)).await), NO, "another's chip");
+    assert_eq!(try_at(&world, "High", "bound-chip", async |c| chip.sign(c)).await.0, 200);
+    // Late: the login is over.
+    let mut late = world.login_page(&ask()).await;
+    let began = begin(&mut late, "bound-chip", async |c| chip.sign(c)).await;
+    world.advance(181).await;
+    assert_eq!(refused(&send(&mut late, began).await), (410, "transaction_expired"));
+    // Blocked, and open again.
+    let block = format!("citizens/{}/block", anna.id);
+    world.desk(Method::POST, &block, Some(json!({}))).await;
+    assert_eq!(refused(&try_at(&world, "High", "bound-chip", async |c| chip.sign(c)).await), NO, "blocked");
+    world.desk(Method::POST, &format!("citizens/{}/unblock", anna.id), Some(json!({}))).await;
+    assert_eq!(try_at(&world, "High", "bound-chip", async |c| chip.sign(c)).await.0, 200);
+    // Lost: for good, until another is registered.
+    world.advance(86_400).await;
+    let lost = format!("citizens/{}/chip/lost", anna.id);
+    assert_eq!(world.desk(Method::POST, &lost, Some(json!({ "by": "anna" }))).await.0, 200);
+    assert_eq!(refused(&try_at(&world, "High", "bound-chip", async |c| chip.sign(c)).await), NO, "lost");
+    assert_eq!(world.desk(Method::POST, &lost, Some(json!({}))).await.0, 404);
+    let mut new = Chip::new("https://localhost/another");
+    new.origin = world.url.clone();
+    assert_eq!(register(&world, &anna, &mut new, None).await.0, 200);
+    assert_eq!(try_at(&world, "High", "bound-chip", async |c| new.sign(c)).await.0, 200);
+    let history = world.history(&anna).await;
+    for event in ["chip_opened", "chip_registered", "chip_lost", "means_wrong", "approved"] {
+        assert!(history.iter().any(|line| line == event), "{event}: {history:?}");
+    }
+}
+
+#[tokio::test]
 async fn a23_a_copied_chip_is_found_out_and_neither_works_from_then_on() {
     let world = World::new().await;
     let (anna, mut chip) = holder(&world, "copied-chip").await;
@@ -200,6 +272,66 @@ async fn a16_and_a17_tries_with_a_chip_are_counted_before_they_are_judged() {
     }
     world.advance(60).await;
     assert_eq!(try_at(&world, "High", "storm-chip", async |c| chip.sign(c)).await.0, 200, "after a minute");
+}
+
+#[tokio::test]
+async fn a08_which_chips_are_taken_and_what_they_are_worth_the_policy_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut maker, stranger) = (Maker::new("Chipmageren"), Maker::new("Chipmageren"));
+    let root = maker.pem.clone();
+    let policy = |required: bool, models: &str| {
+        godkend_server::policy::DEFAULT
+            .replace("attestation_required = false", &format!("attestation_required = {required}"))
+            .replace("authorities = []", &format!("authorities = [\"\"\"{}\"\"\"]", root))
+            .replace("models = []", &format!("models = [{models}]"))
+    };
+    let elevens = "\"11111111-1111-1111-1111-111111111111\"";
+    // Only chips of a known make.
+    let mut world = World::with(|_| {}, with_policy(&folder, &policy(true, elevens))).await;
+    let anna = world.citizen("known-makes").await;
+    choose(&world, &anna).await;
+    let mut chip = Chip::new(&world.url);
+    for (what, flags, by) in [
+        ("no make", PRESENT | VERIFIED, None),
+        ("another root of the same name", PRESENT | VERIFIED, Some(&stranger)),
+        ("nobody verified", PRESENT, Some(&maker)),
+        ("a key that can be copied", PRESENT | VERIFIED | 0x08, Some(&maker)),
+        ("nobody present", VERIFIED, Some(&maker)),
+    ] {
+        chip.flags = flags;
+        assert_eq!(refused(&register(&world, &anna, &mut chip, by).await), (403, "chip_refused"), "{what}");
+    }
+    chip.flags = PRESENT | VERIFIED;
+    chip.origin = "https://godkend.example".to_owned();
+    assert_eq!(refused(&register(&world, &anna, &mut chip, Some(&maker)).await), (403, "chip_refused"), "origin");
+    chip.origin = world.url.clone();
+    maker.model = [0x22; 16];
+    assert_eq!(refused(&register(&world, &anna, &mut chip, Some(&maker)).await), (403, "chip_refused"), "model");
+    maker.model = [0x11; 16];
+    let reply = register(&world, &anna, &mut chip, Some(&maker)).await;
+    assert_eq!(reply.0, 200, "{}", reply.1);
+    let (_, shown) = world.desk(Method::GET, &format!("citizens/{}/means", anna.id), None).await;
+    assert_eq!((&shown["chip"]["attested"], &shown["chip"]["level"]), (&json!(true), &json!("high")), "{shown}");
+    assert_eq!(try_at(&world, "High", "known-makes", async |c| chip.sign(c)).await.0, 200);
+
+    // Without the tests' grace, a chip of an unknown make is worth less, and says so to whoever has proved who they are.
+    world.stop().await;
+    let _ = with_policy(&folder, &policy(false, ""));
+    world.start_strict().await;
+    let mut other = Chip::new(&world.url);
+    assert_eq!(register(&world, &anna, &mut other, None).await.0, 200);
+    let reply = try_at(&world, "High", "known-makes", async |c| other.sign(c)).await;
+    assert_eq!(refused(&reply), (403, "level_unreachable"));
+    let mut browser = world.login_page(&Ask::login()).await;
+    assert_eq!(attempt(&mut browser, "known-makes", async |c| other.sign(c)).await.0, 200);
+    assert_eq!(browser.signed_in().await["acr"], "https://data.gov.dk/concept/core/nsis/Substantial");
+    // One answer to each question, one chip to each code.
+    let (_, opened) = world.desk(Method::POST, &format!("citizens/{}/chip", anna.id), Some(json!({}))).await;
+    let (_, asked) = post(&world, "/chip/ask", json!({ "code": opened["code"] })).await;
+    let credential = chip.register(&asked["options"], Some(&stranger));
+    let set = json!({ "code": opened["code"], "credential": credential });
+    assert_eq!(post(&world, "/chip/set", set.clone()).await.0, 200, "worth less, but taken");
+    assert_eq!(refused(&post(&world, "/chip/set", set).await), (403, "chip_code_wrong"));
 }
 
 #[tokio::test]

@@ -5,8 +5,17 @@ use serde_json::json;
 
 use crate::means::{PASSWORD, choose};
 use crate::scene::Scene;
+use godkend_tests::Ask;
 use godkend_tests::phone::PIN;
 use godkend_tests::world::Citizen;
+
+/// A citizen with a password, chosen on the page.
+async fn citizen(scene: &Scene, user_id: &str) -> Citizen {
+    let citizen = scene.world.citizen(user_id).await;
+    choose(scene, &citizen, user_id, PASSWORD, PASSWORD).await;
+    scene.chrome.until_text("#done", "Adgangskoden er gemt.").await;
+    citizen
+}
 
 async fn code(scene: &Scene, citizen: &Citizen) -> String {
     let path = format!("citizens/{}/chip", citizen.id);
@@ -30,6 +39,49 @@ async fn enter(scene: &Scene, user_id: &str, password: &str) {
     chrome.write("#user-id", user_id).await;
     chrome.write("#password", password).await;
     chrome.click("#way-form button[type=submit]").await;
+}
+
+#[tokio::test]
+async fn a_key_in_the_computer_is_registered_and_signs_in_at_high_with_a_password() {
+    let scene = Scene::new().await;
+    let chrome = &scene.chrome;
+    let key = chrome.plug_in("usb", true).await;
+    let citizen = citizen(&scene, "gry-berg").await;
+    register(&scene, &citizen).await;
+    chrome.until_text("#done", "Chippen er tilknyttet.").await;
+    assert_eq!(chrome.script("return document.activeElement.id").await, "done");
+    assert_eq!(chrome.credentials(&key).await.len(), 1);
+
+    // A wrong password, and then the right one; the chip is touched each time.
+    scene.log_on().await;
+    chrome.click("#ways a[href$='password+chip']").await;
+    enter(&scene, "gry-berg", "en anden adgangskode").await;
+    chrome.until_text("#problem", "Oplysningerne passer ikke. Kontrollér dem alle, og prøv igen.").await;
+    enter(&scene, "gry-berg", PASSWORD).await;
+    scene.signed_in("gry-berg Testesen", "origin").await;
+    // That there is one algorithm, Chromium would like to be told of again.
+    let expected = |line: &String| line.contains("403") || line.contains("pubKeyCredParams");
+    let console: Vec<_> = chrome.console().await.into_iter().filter(|line| !expected(line)).collect();
+    assert_eq!(console, Vec::<String>::new());
+
+    // At High, in English, on a narrow screen: the chip is the only way beside the app.
+    chrome.resize(320, 640).await;
+    scene.open(&Ask { language: Some("en"), ..Ask::login().at("High") }).await;
+    assert_eq!(chrome.script("return document.querySelectorAll('#ways li').length").await, 1);
+    assert!(chrome.text("#ways li").await.unwrap().starts_with("Log on with password + chip"));
+    chrome.click("#ways a").await;
+    chrome.until_shown("#chip").await;
+    assert_eq!(chrome.script("return document.documentElement.scrollWidth").await, 320);
+    enter(&scene, "gry-berg", PASSWORD).await;
+    chrome.until_at("https://netbank.example/callback?code=").await;
+
+    // Lost: it still signs, and opens nothing.
+    let lost = format!("citizens/{}/chip/lost", citizen.id);
+    assert_eq!(scene.world.desk(Method::POST, &lost, Some(json!({}))).await.0, 200);
+    scene.open(&Ask::login().at("High")).await;
+    chrome.click("#ways a").await;
+    enter(&scene, "gry-berg", PASSWORD).await;
+    chrome.until_text("#problem", "Oplysningerne passer ikke. Kontrollér dem alle, og prøv igen.").await;
 }
 
 #[tokio::test]

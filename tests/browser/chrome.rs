@@ -158,6 +158,12 @@ impl Chrome {
         self.driver.delete(&format!("/webauthn/authenticator/{chip}")).await.unwrap();
     }
 
+    /// The keys that a plugged-in chip holds.
+    pub(crate) async fn credentials(&self, chip: &str) -> Vec<Value> {
+        let all = self.driver.get(&format!("/webauthn/authenticator/{chip}/credentials")).await.unwrap();
+        all.as_array().unwrap().clone()
+    }
+
     /// What the window shows, as a PNG.
     pub(crate) async fn screenshot(&self) -> Vec<u8> {
         decode(&self.driver.get("/screenshot").await.unwrap())

@@ -145,9 +145,23 @@ fn a_page_offers_what_reaches_the_level_best_first() {
 }
 
 #[test]
+fn a_combination_with_a_chip_reaches_no_more_than_any_chip_can() {
+    let text = text().replace("\nattested = \"high\"", "\nattested = \"substantial\"");
+    let policy = Policy::parse(&text).unwrap();
+    assert_eq!(policy.check(&implemented()), Vec::<String>::new());
+    assert_eq!(policy.reaching(Level::High).map(Combination::name).collect::<Vec<_>>(), ["app"]);
+    assert!(policy.table(Language::En).contains("| password + chip | Substantial |"));
+}
+
+#[test]
 fn people_can_read_it() {
     let table = policy().table(Language::Da);
     assert!(table.contains("| adgangskode + kodeviser | Betydelig |"), "{table}");
     assert!(table.contains("| kodeviser alene | intet |"), "{table}");
+    assert!(
+        table.contains("| adgangskode + chip | Høj (chip af et kendt fabrikat), Betydelig (andre chips) |"),
+        "{table}"
+    );
+    assert!(table.contains("| chip alene | intet |"), "{table}");
     assert!(policy().table(Language::En).contains("| password | Low |"));
 }
