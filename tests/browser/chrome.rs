@@ -219,7 +219,7 @@ impl Chrome {
                 "Network.loadingFinished" => {
                     let bytes = parameters["encodedDataLength"].as_f64().unwrap_or_default();
                     if let Some(one) = weighed.iter_mut().rev().find(|(known, ..)| *known == id) {
-                        one.2 = bytes.round() as u64;
+                        one.2 = format!("{bytes:.0}").parse().unwrap();
                     }
                 }
                 _ => {}
