@@ -169,7 +169,7 @@ async fn a_customer_signs_in_and_a_refusal_signs_nobody_in() {
     let sent = browser.go(request).await;
     let login = browser.get(&sent.location.unwrap()).await.location.unwrap();
     let page = browser.get(&login).await.text;
-    assert!(page.contains("1250,50 DKK") && page.contains("Bager Sørensen"), "{page}");
+    assert!(page.contains("1.250,50 DKK") && page.contains("Bager Sørensen"), "{page}");
     // A typed number cannot carry High.
     let request = browser
         .http

@@ -253,7 +253,7 @@ async fn a_phone_signs_in_at_the_bank_pays_and_refuses_to_pay() {
     // A payment at level High: pushed to the phone, with the number of the page.
     let login = browser.ask(format!("{url}/pay"), &payment("1.250,50", "Bager <Sørensen>")).await;
     let page = browser.get(&login).await.text;
-    assert!(page.contains("1250,50 DKK") && page.contains("Bager &lt;Sørensen&gt;"), "{page}");
+    assert!(page.contains("1.250,50 DKK") && page.contains("Bager &lt;Sørensen&gt;"), "{page}");
     let state = browser.get(&format!("{login}/state?wait=0")).await;
     assert_eq!(state.json("remembered"), true, "{}", state.text);
     let number = state.json("number");
