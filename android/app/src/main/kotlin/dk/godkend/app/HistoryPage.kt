@@ -19,7 +19,7 @@ internal fun history(context: Context, screen: Screen.History, model: AppModel):
             add(text(say(R.string.history_kept), Type.LABEL, R.color.text_soft), small)
             add(group(*screen.lines.map { line(it) }.toTypedArray()), medium)
             push()
-            add(button(say(R.string.history_export), Weight.SECOND) { activity()?.export(exported(screen.lines)) }, large)
+            add(button(say(R.string.history_export), Weight.SECOND) { activity()?.export() }, large)
         }
     }
     Page(body, say(R.string.history_title))
@@ -66,7 +66,3 @@ private fun Context.line(line: HistoryLine): View = row().apply {
         add(text(time(line), Type.LABEL, R.color.text_soft))
     }, medium, 1f)
 }
-
-/** The history as a text that the person keeps where they want: one line each, with tabs. */
-internal fun Context.exported(lines: List<HistoryLine>): String =
-    lines.joinToString("\n", postfix = "\n") { "${time(it)}\t${say(eventName(it.event))}\t${about(it)}" }

@@ -12,6 +12,8 @@ import android.os.Bundle
 import android.view.WindowManager
 import dk.godkend.screens.AppModel
 import dk.godkend.screens.Language
+import dk.godkend.screens.PhoneException
+import dk.godkend.screens.PhoneFailure
 import dk.godkend.screens.Screen
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
@@ -27,7 +29,6 @@ class MainActivity : Activity() {
     private val model: AppModel get() = app.model
     private lateinit var frame: Frame
     private var language: Language? = null
-    private var toExport: String? = null
 
     override fun attachBaseContext(base: Context) {
         val chosen = (base.applicationContext as? GodkendApplication)?.surroundings?.preferences?.language ?: Language.PHONE
@@ -86,10 +87,9 @@ class MainActivity : Activity() {
         }
     }
 
-    /** Lets the person choose where the history is kept. */
-    fun export(text: String) {
-        toExport = text
-        val create = Intent(Intent.ACTION_CREATE_DOCUMENT).setType("text/tab-separated-values").putExtra(Intent.EXTRA_TITLE, "godkend.tsv")
+    /** Lets the person choose where the history is kept; it is read once they have. */
+    fun export() {
+        val create = Intent(Intent.ACTION_CREATE_DOCUMENT).setType("text/csv").putExtra(Intent.EXTRA_TITLE, "godkend.csv")
         create.addCategory(Intent.CATEGORY_OPENABLE)
         startOrNothing { startActivityForResult(create, EXPORTED) }
     }
@@ -97,11 +97,15 @@ class MainActivity : Activity() {
     override fun onActivityResult(request: Int, result: Int, data: Intent?) {
         super.onActivityResult(request, result, data)
         val place = data?.data ?: return
-        val text = toExport ?: return
-        if (request == EXPORTED && result == RESULT_OK) {
-            contentResolver.openOutputStream(place)?.use { it.write(text.toByteArray()) }
+        if (request != EXPORTED || result != RESULT_OK) return
+        model.settings.exportHistory { text ->
+            try {
+                checkNotNull(contentResolver.openOutputStream(place)).use { it.write(text.toByteArray()) }
+            } catch (failed: Exception) {
+                // The place is somebody else's program: full, gone, or refusing, each in its own way.
+                throw PhoneException(PhoneFailure.NotNow, failed)
+            }
         }
-        toExport = null
     }
 
     private companion object {

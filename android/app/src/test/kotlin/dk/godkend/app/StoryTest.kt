@@ -1,5 +1,8 @@
 package dk.godkend.app
 
+import android.app.Activity
+import android.content.Intent
+import android.net.Uri
 import android.view.WindowManager
 import dk.godkend.app.support.OwnServerApplication
 import dk.godkend.app.support.Stories
@@ -15,15 +18,35 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
+import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 import org.robolectric.shadows.ShadowBiometricPrompt
+import java.io.ByteArrayOutputStream
+import java.io.IOException
+import java.io.OutputStream
+import java.util.UUID
 
 /** What a citizen does, pressed on the real screens, against the real server and the real Rust library. */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 @Config(sdk = [34], application = TestApplication::class, qualifiers = "da-rDK-w360dp-h740dp-mdpi")
 class StoryTest : Stories() {
+    /** Saves the history at a place that the phone's own picker has given. */
+    private fun <S : OutputStream> export(kept: S): S {
+        hand.press("Gem historikken")
+        val asked = opened()
+        assertEquals("text/csv", asked.type)
+        val uri = Uri.parse("content://files/${UUID.randomUUID()}")
+        shadowOf(app.contentResolver).registerOutputStream(uri, kept)
+        shadowOf(hand.activity).receiveResult(asked, Activity.RESULT_OK, Intent().setData(uri))
+        return kept
+    }
+
+    private class FullStream : OutputStream() {
+        override fun write(byte: Int): Unit = throw IOException("No space left on device")
+    }
+
     @Test
     fun `from the first start to a login at the bank, with the PIN`() {
         val userId = activate()
@@ -41,6 +64,15 @@ class StoryTest : Stories() {
         hand.press("Historik")
         val events = hand.await<Screen.History>().lines.map { it.event }
         assertEquals(listOf(Event.APPROVED, Event.ACTIVATED), events)
+        export(ByteArrayOutputStream()).let { kept ->
+            hand.until("the file") { kept.size() > 0 }
+            val lines = kept.toString().trimEnd().split("\r\n")
+            assertEquals("time,event,relying_party,action,text,place,code", lines.first())
+            assertEquals(kept.toString(), 3, lines.size)
+            assertTrue(kept.toString(), "\"approved\",\"Testbanken\"" in lines.last() && "Log ind i netbanken" in lines.last())
+        }
+        export(FullStream())
+        assertEquals("a place that takes nothing is told of", Problem.Kind.NOT_NOW, hand.await<Screen.Trouble>().problem.kind)
     }
 
     @Test

@@ -187,6 +187,8 @@ class BoundPhone(private val phone: dk.godkend.Phone, private val language: () -
     override suspend fun history(person: Long): List<HistoryLine> =
         typed { phone.history(person.toUInt()).map(::line).asReversed() }
 
+    override suspend fun exportHistory(person: Long): String = typed { phone.exportHistory(person.toUInt()) }
+
     override fun pinWeakness(pin: String): PinWeakness? = secretly(pin) { dk.godkend.pinWeakness(it)?.let(::weakness) }
 
     override suspend fun somethingWaits(): Boolean = typed { phone.waiting().isNotEmpty() }

@@ -4,6 +4,7 @@ import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
+import java.time.Instant
 
 /** What a demonstration plays. */
 enum class DemoStory { LOGIN, PAYMENT, STRANGER, EXPIRES, SERVER_REFUSES, OFFLINE }
@@ -164,6 +165,11 @@ class DemoPhone(private val around: Surroundings) : Phone {
     override suspend fun forget(person: Long) = Unit
 
     override suspend fun history(person: Long) = lines.toList()
+
+    override suspend fun exportHistory(person: Long) =
+        lines.reversed().joinToString("", prefix = "time,event,relying_party,text\r\n") {
+            "\"${Instant.ofEpochSecond(it.at)}\",\"${it.event}\",\"${it.relyingParty}\",\"${it.text.orEmpty()}\"\r\n"
+        }
 
     /** One rule of the real ones is enough to see what a weak PIN looks like. */
     override fun pinWeakness(pin: String) = if (pin.toSet().size == 1) PinWeakness.REPEATED else null

@@ -93,6 +93,9 @@ interface Phone {
     /** What happened, newest first. */
     suspend fun history(person: Long): List<HistoryLine>
 
+    /** The same as CSV (RFC 4180), oldest first, for the person to keep. */
+    suspend fun exportHistory(person: Long): String
+
     /** Why a PIN would not be taken; none for a good one. Sends nothing: asked before it is typed a second time. */
     fun pinWeakness(pin: String): PinWeakness?
 

@@ -11,6 +11,9 @@ class SettingsModel(
 
     fun history() = withPerson { session.go(Screen.History(session.phone.history(it.id))) }
 
+    /** Hands the history as CSV to [keep], which puts it where the person chose. */
+    fun exportHistory(keep: (String) -> Unit) = withPerson { keep(session.phone.exportHistory(it.id)) }
+
     fun open() = withPerson { session.go(Screen.Settings(it, session.around.preferences.language)) }
 
     private fun withPerson(action: suspend (Person) -> Unit) {
