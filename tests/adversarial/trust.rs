@@ -288,6 +288,27 @@ async fn a38_an_older_key_set_is_refused_and_the_newest_stays_known_through_rest
 }
 
 #[tokio::test]
+async fn a38_a_key_set_that_has_expired_is_refused_on_the_wire_and_in_store() {
+    let world = World::new().await;
+    let mut bench = person(&world, "expired-set", 1).await;
+    let first = SignedKeySet::verify(&bench.transport.key_set().await.unwrap(), &world.root, 0, unix_now()).unwrap();
+    // An hour before the grace of two days ends it is good; the server has no newer one.
+    bench.clock_ahead = first.expires - unix_now() + 2 * 86_400 - 3_600;
+    bench.login(&world, with_pin(PIN)).await.unwrap();
+    bench.clock_ahead += 2 * 3_600;
+    bench.restart();
+    let text = world.login_page(&Ask::login()).await.qr().await;
+    bench.traffic.clear();
+    let failure = bench.run(Command::Scan { identity: None, text }, None).await.0.unwrap().unwrap_err();
+    assert_eq!(failure, Failure::ClockWrong);
+    assert!(bench.traffic.iter().all(|exchange| exchange.path == "keys"), "{:?}", bench.traffic);
+    // The clock is set right: nothing was lost.
+    bench.clock_ahead = 0;
+    bench.restart();
+    bench.login(&world, with_pin(PIN)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a38_a_rogue_authority_with_a_root_server_and_pins_of_its_own_is_refused() {
     let (world, rogue) = (World::new().await, World::new().await);
     let mut bench = person(&world, "rogue-dan", 1).await;

@@ -43,6 +43,8 @@ pub struct Bench {
     pub transport: Transport,
     pub rng: Entropy,
     pub milliseconds: u64,
+    /// How far the phone's wall clock is ahead, in seconds.
+    pub clock_ahead: i64,
     pub pin: &'static str,
     pub last_refusal: Option<ServerFailure>,
     /// What was sent and heard, oldest first.
@@ -111,6 +113,7 @@ impl Bench {
             transport: Transport::new(&world.root.url, TransportOptions::default()).unwrap(),
             rng: seeded(!seed),
             milliseconds: 0,
+            clock_ahead: 0,
             pin: PIN,
             last_refusal: None,
             traffic: Vec::new(),
@@ -196,7 +199,7 @@ impl Bench {
 
     pub fn input(&mut self, input: Input) -> Option<Effect> {
         self.milliseconds += 1;
-        let now = Now { wall: unix_now(), monotonic_ms: self.milliseconds };
+        let now = Now { wall: unix_now() + self.clock_ahead, monotonic_ms: self.milliseconds };
         let machine = &mut self.machine;
         self.rng.with(|rng| machine.handle(now, rng, input))
     }
