@@ -144,6 +144,8 @@ class RealServer(
             }
         }
 
+        val hasEnded: Boolean get() = !process.isAlive
+
         /** Its last report, once it has ended. */
         fun last(): JSONObject {
             val last = output.readLines().last { it.startsWith("{") }
@@ -171,6 +173,8 @@ class RealServer(
 
         /** Types the code that such a phone shows into the browser. */
         fun type(code: String) = program.type(code)
+
+        val hasEnded: Boolean get() = program.hasEnded
 
         /** What the bank was told in the end. */
         fun outcome(): JSONObject = program.last()
