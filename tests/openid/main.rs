@@ -11,6 +11,7 @@ mod cpr;
 mod dpop;
 mod keys;
 mod page;
+mod payments;
 mod requests;
 mod rp;
 mod sessions;

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod letters;
 mod pages;
 
 use std::sync::Arc;
@@ -12,9 +13,7 @@ use axum::routing::{get, post};
 use godkend_netbank::provider::{Asked, Level, Person, Provider, ProviderError};
 use godkend_netbank::session::Sessions;
 use godkend_netbank::{Callback, Settings, shell, with_cookie};
-
-/// What reading a letter takes.
-const FOR_A_LETTER: Level = Level::Substantial;
+use letters::{Challenge, Opened};
 
 /// The public body.
 pub struct Borger {
@@ -37,6 +36,7 @@ impl Borger {
             .route("/", get(home))
             .route("/login", post(login))
             .route("/letter", get(letter))
+            .route(letters::PATH, get(letters::serve))
             .route("/step-up", post(step_up))
             .route("/logout", post(logout))
             .route("/callback", get(callback))
@@ -67,17 +67,22 @@ async fn login(State(borger): State<Arc<Borger>>, headers: HeaderMap) -> Respons
 
 /// The letter, for those whose session is good enough; the others are told what it takes.
 async fn letter(State(borger): State<Arc<Borger>>, headers: HeaderMap) -> Response {
-    match borger.person(&headers) {
-        None => Redirect::to("/").into_response(),
-        Some(person) if person.level >= FOR_A_LETTER => pages::letter(&person),
-        Some(_) => pages::locked(),
+    match letters::open(borger.person(&headers)) {
+        Opened::Letter(person) => pages::letter(&person),
+        Opened::Nobody => Redirect::to("/").into_response(),
+        Opened::Insufficient(_) => pages::locked(),
     }
 }
 
+/// Asks for what the letter's resource asks for, as it words it.
 async fn step_up(State(borger): State<Arc<Borger>>, headers: HeaderMap) -> Response {
     let Some(person) = borger.person(&headers) else { return Redirect::to("/").into_response() };
-    let asked = Asked::Login { level: FOR_A_LETTER, text: "Læs et brev fra Kommunen", sub: Some(person.sub) };
-    send(&borger, &headers, asked).await
+    let sub = Some(person.sub.clone());
+    let Opened::Insufficient(challenge) = letters::open(Some(person)) else {
+        return Redirect::to("/letter").into_response();
+    };
+    let Some(Challenge { level }) = Challenge::read(&challenge) else { return pages::locked() };
+    send(&borger, &headers, Asked::Login { level, text: "Læs et brev fra Kommunen", sub }).await
 }
 
 async fn logout(State(borger): State<Arc<Borger>>, headers: HeaderMap) -> Response {

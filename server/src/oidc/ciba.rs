@@ -216,6 +216,7 @@ mod tests {
                 action: Action::LogOn,
                 text: None,
                 payment: None,
+                details: None,
                 level: Level::Substantial,
                 login_hint: None,
                 language: Default::default(),

@@ -7,8 +7,8 @@ use godkend_protocol::crypto;
 use godkend_protocol::types::{Factor, Payment};
 use serde_json::{Map, Value, json};
 
+use super::payment::{PAYMENT_TYPE, amount_text};
 use super::records::{Ask, Grant};
-use super::request::{PAYMENT_TYPE, amount_text};
 use crate::config::{Cpr, RelyingParty};
 use crate::records::Account;
 
@@ -69,7 +69,7 @@ pub fn id_token(issue: &Issue<'_>, account: &Account, grant: &Grant, ask: &Ask) 
         put("godkend.reference_text", json!(text));
     }
     if let Some(payment) = &ask.payment {
-        put("authorization_details", json!([payment_details(payment)]));
+        put("authorization_details", json!([payment_details(ask, payment)]));
     }
     put("mitid.uuid", json!(account.uuid));
     put("mitid.identity_name", json!(account.name));
@@ -89,7 +89,10 @@ pub fn id_token(issue: &Issue<'_>, account: &Account, grant: &Grant, ask: &Ask) 
 
 /// An approved payment, as it was asked for (RFC 9396, section 7).
 #[must_use]
-pub fn payment_details(payment: &Payment) -> Value {
+pub fn payment_details(ask: &Ask, payment: &Payment) -> Value {
+    if let Some(details) = &ask.details {
+        return details.clone();
+    }
     let mut details = json!({
         "type": PAYMENT_TYPE,
         "amount": amount_text(payment.amount_minor),

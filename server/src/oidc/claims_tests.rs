@@ -20,6 +20,7 @@ fn account() -> Account {
         blocked: false,
         least_suite: Suite::P256,
         locked_push: true,
+        tell_uses: false,
         created: 0,
         magic: None,
     }
@@ -49,6 +50,7 @@ fn ask() -> Ask {
             payee: "Bager".to_owned(),
             account: Some("1234".to_owned()),
         }),
+        details: None,
         level: Level::Substantial,
         login_hint: None,
         language: Default::default(),

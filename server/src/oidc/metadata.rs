@@ -13,7 +13,7 @@ use godkend_protocol::types::Level;
 use serde_json::{Value, json};
 
 use super::issuer;
-use super::request::PAYMENT_TYPE;
+use super::payment::{INITIATION_TYPE, PAYMENT_TYPE};
 use crate::app::App;
 use crate::ops::secrets::P256Key;
 
@@ -89,7 +89,7 @@ fn document(issuer: &str, all_push: bool) -> Value {
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
-        "authorization_details_types_supported": [PAYMENT_TYPE],
+        "authorization_details_types_supported": [PAYMENT_TYPE, INITIATION_TYPE],
         "require_pushed_authorization_requests": all_push,
         "claims_parameter_supported": false,
         "request_parameter_supported": false,

@@ -20,6 +20,7 @@ pub mod notify;
 pub mod outbound;
 mod par;
 pub mod params;
+pub mod payment;
 pub mod records;
 pub mod request;
 pub mod session;

@@ -194,4 +194,77 @@ mod tests {
         // By its name the same place is not found.
         assert_eq!(outbound.post("https://localhost/x", |request| request).await, Err(NotSent::Unreachable));
     }
+
+    /// A listener that answers each connection with `answer`, then does `then`; counts connections.
+    async fn listener(answer: String, endless: bool) -> (u16, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let socket = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (port, count) = (socket.local_addr().unwrap().port(), std::sync::Arc::new(AtomicUsize::new(0)));
+        let seen = count.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = socket.accept().await {
+                seen.fetch_add(1, Ordering::SeqCst);
+                let answer = answer.replace("{port}", &port.to_string());
+                tokio::spawn(async move {
+                    let mut request = [0; 4096];
+                    let _ = stream.read(&mut request).await;
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                    // Until the other end has had enough.
+                    while endless && stream.write_all(&[b'x'; 65_536]).await.is_ok() {}
+                    if !endless {
+                        let _ = stream.read(&mut request).await;
+                    }
+                });
+            }
+        });
+        (port, count)
+    }
+
+    fn outbound(test: bool) -> Outbound {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut config = Config::default();
+        config.server.test_environment = test;
+        Outbound::new(&config).unwrap()
+    }
+
+    #[tokio::test]
+    async fn nothing_reaches_a_listener_of_this_machine() {
+        let (port, count) = listener("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_owned(), false).await;
+        let real = outbound(false);
+        let hosts = ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0x7f.1", "2130706433", "127.1", "0"];
+        for host in hosts {
+            for scheme in ["https", "http"] {
+                let address = format!("{scheme}://{host}:{port}/x");
+                assert!(real.post(&address, |request| request).await.is_err(), "{address}");
+            }
+        }
+        assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 0, "not even a connection");
+        // The listener is there: a test environment reaches it.
+        assert_eq!(outbound(true).post(&format!("http://127.0.0.1:{port}/x"), |request| request).await, Ok(()));
+        assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_is_not_followed() {
+        let moved =
+            "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:{port}/inside\r\ncontent-length: 0\r\n\r\n";
+        let (port, count) = listener(moved.to_owned(), false).await;
+        let answer = outbound(true).post(&format!("http://127.0.0.1:{port}/"), |request| request).await;
+        assert_eq!(answer, Err(NotSent::Status(307)));
+        assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn neither_an_endless_answer_nor_a_silent_host_holds_the_server() {
+        let (port, _) = listener("HTTP/1.1 200 OK\r\ncontent-length: 999999999999\r\n\r\n".to_owned(), true).await;
+        assert_eq!(outbound(true).post(&format!("http://127.0.0.1:{port}/"), |request| request).await, Ok(()));
+        let (port, _) = listener("HTTP/1.1 200 OK\r\nx: ".to_owned(), true).await;
+        let endless_head = outbound(true).post(&format!("http://127.0.0.1:{port}/"), |request| request).await;
+        assert_eq!(endless_head, Err(NotSent::Unreachable));
+        let (port, _) = listener("HTTP/1.1 ".to_owned(), false).await;
+        let silent = outbound(true).post(&format!("http://127.0.0.1:{port}/"), |request| request).await;
+        assert_eq!(silent, Err(NotSent::Unreachable), "after PATIENCE");
+    }
 }

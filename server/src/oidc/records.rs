@@ -62,6 +62,9 @@ pub struct Ask {
     pub text: Option<String>,
     /// The payment.
     pub payment: Option<Payment>,
+    /// The payment's `authorization_details` as they were sent, where they are not of the project's own type.
+    #[serde(default)]
+    pub details: Option<serde_json::Value>,
     /// The level that was asked for.
     pub level: Level,
     /// The user id, if the relying party knows it.
@@ -322,6 +325,7 @@ mod tests {
             action: Action::LogOn,
             text: None,
             payment: None,
+            details: None,
             level: Level::Low,
             login_hint: None,
             language: Language::Da,

@@ -3,13 +3,14 @@
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use godkend_protocol::text::{self, MAX_NAME, MAX_REFERENCE_TEXT};
-use godkend_protocol::types::{Action, Level, Payment};
+use godkend_protocol::text::{self, MAX_REFERENCE_TEXT};
+use godkend_protocol::types::{Action, Level};
 use serde::Deserialize;
 
 use super::dpop;
 use super::error::{Kind, OidcError};
 use super::params::{Params, code_challenge, visible};
+use super::payment::{Asked, WantedPayment, payment_of, payment_of_details};
 use super::records::{Ask, AuthorizationRequest, Language, Wish};
 use crate::config::{Level as ConfigLevel, RelyingParty};
 
@@ -176,9 +177,14 @@ fn ask(params: &Params, party: &RelyingParty) -> Result<Ask, OidcError> {
     let idp = IdpParams::read(params)?;
     let payment = match (params.get("authorization_details"), &idp.payment) {
         (Some(_), Some(_)) => return Err(OidcError::invalid("The payment stands there twice.")),
-        (Some(details), None) => Some(payment_of_details(details)?),
-        (None, Some(wanted)) => Some(payment_of(wanted).map_err(OidcError::invalid)?),
-        (None, None) => None,
+        (Some(details), None) => payment_of_details(details)?,
+        (None, Some(wanted)) => Asked::plain(payment_of(wanted).map_err(OidcError::invalid)?),
+        (None, None) => Asked::default(),
+    };
+    let Asked { payment, details, text } = payment;
+    let text = match (idp.reference_text()?, text) {
+        (Some(_), Some(_)) => return Err(OidcError::invalid("The text stands there twice.")),
+        (own, of_the_payment) => own.or(of_the_payment),
     };
     let action = match (idp.action_text.as_deref(), &payment) {
         (None, None) => Action::LogOn,
@@ -201,8 +207,9 @@ fn ask(params: &Params, party: &RelyingParty) -> Result<Ask, OidcError> {
     Ok(Ask {
         client_id: party.client_id.clone(),
         action,
-        text: idp.reference_text()?,
+        text,
         payment,
+        details,
         level,
         login_hint,
         language: language(params)?,
@@ -370,77 +377,6 @@ impl IdpParams {
         text::check(&shown, MAX_REFERENCE_TEXT).map_err(|_| invalid)?;
         Ok(Some(shown))
     }
-}
-
-/// The `authorization_details` type of a payment (RFC 9396).
-pub const PAYMENT_TYPE: &str = "godkend_payment";
-
-/// Currencies with two decimals. Others would be shown wrongly by a phone that counts in hundredths.
-const CURRENCIES: &[&str] =
-    &["DKK", "EUR", "SEK", "NOK", "USD", "GBP", "CHF", "PLN", "CZK", "HUF", "RON", "BGN", "CAD", "AUD", "NZD"];
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WantedPayment {
-    amount: String,
-    currency: String,
-    payee: String,
-    account: Option<String>,
-}
-
-fn payment_of_details(text: &str) -> Result<Payment, OidcError> {
-    let refuse = |description| OidcError::new(Kind::InvalidAuthorizationDetails, description);
-    let details: Vec<serde_json::Value> =
-        serde_json::from_str(text).map_err(|_| refuse("authorization_details must be a JSON array."))?;
-    let [detail] = <[serde_json::Value; 1]>::try_from(details)
-        .map_err(|_| refuse("authorization_details must hold one payment; several cannot be approved at once."))?;
-    let serde_json::Value::Object(mut detail) = detail else {
-        return Err(refuse("authorization_details must hold an object."));
-    };
-    if detail.remove("type").as_ref().and_then(|t| t.as_str()) != Some(PAYMENT_TYPE) {
-        return Err(refuse("The type in authorization_details must be godkend_payment."));
-    }
-    let wanted: WantedPayment = serde_json::from_value(detail.into())
-        .map_err(|_| refuse("A payment has amount, currency, payee and, if wished, account; all of them texts."))?;
-    payment_of(&wanted).map_err(refuse)
-}
-
-fn payment_of(wanted: &WantedPayment) -> Result<Payment, &'static str> {
-    let amount_minor =
-        amount_minor(&wanted.amount).ok_or("amount must be a positive text such as 1250.00, with two decimals.")?;
-    if !CURRENCIES.contains(&wanted.currency.as_str()) {
-        return Err("currency must be a known ISO 4217 code with two decimals, such as DKK.");
-    }
-    text::check(&wanted.payee, MAX_NAME)
-        .map_err(|_| "payee must be at most 64 characters that can be shown safely.")?;
-    if let Some(account) = &wanted.account {
-        text::check(account, MAX_NAME)
-            .map_err(|_| "account must be at most 64 characters that can be shown safely.")?;
-    }
-    Ok(Payment {
-        amount_minor,
-        currency: wanted.currency.clone(),
-        payee: wanted.payee.clone(),
-        account: wanted.account.clone(),
-    })
-}
-
-/// `1250.00` as 125000.
-fn amount_minor(text: &str) -> Option<u64> {
-    let (whole, cents) = text.split_once('.')?;
-    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-    let canonical = whole == "0" || !whole.starts_with('0');
-    if !(1..=12).contains(&whole.len()) || cents.len() != 2 || !digits(whole) || !digits(cents) || !canonical {
-        return None;
-    }
-    let minor = whole.parse::<u64>().ok()? * 100 + cents.parse::<u64>().ok()?;
-    (minor > 0).then_some(minor)
-}
-
-/// 125000 as `1250.00`.
-#[must_use]
-pub fn amount_text(minor: u64) -> String {
-    format!("{}.{:02}", minor / 100, minor % 100)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Every malformed parameter is refused, and says what to change.
 
 use super::*;
+use crate::oidc::payment::amount_text;
 use base64::engine::general_purpose::STANDARD;
 
 fn party() -> RelyingParty {

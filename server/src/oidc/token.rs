@@ -172,7 +172,7 @@ pub(super) fn tokens(
         "id_token": id_token,
     });
     if let (Some(payment), Some(reply)) = (&ask.payment, reply.as_object_mut()) {
-        reply.insert("authorization_details".to_owned(), json!([claims::payment_details(payment)]));
+        reply.insert("authorization_details".to_owned(), json!([claims::payment_details(ask, payment)]));
     }
     Ok((reply, record))
 }
@@ -196,6 +196,7 @@ mod tests {
                     action: Action::LogOn,
                     text: None,
                     payment: None,
+                    details: None,
                     level: Level::Substantial,
                     login_hint: None,
                     language: Default::default(),

@@ -191,6 +191,7 @@ pub(super) async fn ask_app(
         action: Action::Confirm,
         text: Some(asked.clone()),
         payment: None,
+        details: None,
         level: Level::Low,
         login_hint: None,
         language,

@@ -18,6 +18,7 @@ mod der;
 mod handset;
 mod host;
 mod input;
+mod jose;
 mod messages;
 mod model;
 mod mutate;
@@ -38,6 +39,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("codes", codes::run),
     ("attestation", attestation::run),
     ("server_input", server_input::run),
+    ("jose", jose::run),
     ("client", client::run),
     ("phone", phone::run),
     ("server", server::run),

@@ -12,10 +12,17 @@ use godkend_protocol::types::Action;
 use godkend_server::audit::AuditEntry;
 use godkend_server::config::{Config, RelyingParty};
 use godkend_server::evidence;
+use godkend_server::identity::{LeftUserId, Preferences};
 use godkend_server::log;
+use godkend_server::means::orders::Order;
+use godkend_server::means::records::{Attempt, Chip, ChipCode, Display, Password, PasswordCode, TryCount};
+use godkend_server::oidc::notify::Notification;
 use godkend_server::oidc::params::{Params, challenge_of};
-use godkend_server::oidc::records::{AuthorizationCode, CibaRequest, Login, PushedRequest};
-use godkend_server::oidc::request;
+use godkend_server::oidc::records::{
+    AccessToken, AuthorizationCode, CibaRequest, Login, PushedRequest, RegisteredClient,
+};
+use godkend_server::oidc::session::{Member, Session};
+use godkend_server::oidc::{payment, request};
 use godkend_server::ops::sources::client_address;
 use godkend_server::records::{
     Account, BlockCodeIndex, Browser, CodeIndex, Device, Document, Enrolment, EnrolmentDue, HistoryLine, OfflineTries,
@@ -40,7 +47,8 @@ macro_rules! documents {
 
 documents! {
     Account, UserIdIndex, Enrolment, CodeIndex, EnrolmentDue, OfflineTries, Device, BlockCodeIndex, Browser,
-    HistoryLine, Transaction, PushedRequest, Login, AuthorizationCode, CibaRequest,
+    HistoryLine, Transaction, PushedRequest, Login, AuthorizationCode, CibaRequest, AccessToken, RegisteredClient, Session,
+    Member, Notification, Display, Password, PasswordCode, Chip, ChipCode, TryCount, Attempt, Order, Preferences, LeftUserId,
 }
 
 pub(crate) fn run(data: &[u8]) {
@@ -104,7 +112,7 @@ fn json_value(input: &mut Input<'_>, depth: usize) -> Value {
 }
 
 /// Changes one value of a JSON tree that was right.
-fn bend(input: &mut Input<'_>, value: &mut Value) {
+pub(crate) fn bend(input: &mut Input<'_>, value: &mut Value) {
     match value {
         Value::Object(map) if !map.is_empty() && !input.rarely(8) => {
             let key = map.keys().nth(input.below(map.len())).cloned().unwrap();
@@ -160,9 +168,18 @@ fn parameters(input: &mut Input<'_>) {
                 ("idp_params", bent(input, right))
             }
             1 => {
-                let right = json!([{
-                    "type": "godkend_payment", "amount": "1250.00", "currency": "DKK", "payee": "Bager Sørensen",
-                }]);
+                let right = if input.flag() {
+                    json!([{
+                        "type": "godkend_payment", "amount": "1250.00", "currency": "DKK", "payee": "Bager Sørensen",
+                    }])
+                } else {
+                    json!([{
+                        "type": "payment_initiation", "actions": ["initiate"], "locations": ["https://bank.example"],
+                        "instructedAmount": { "currency": "EUR", "amount": "123.50" }, "creditorName": "Merchant A",
+                        "creditorAccount": { "bic": "ABCIDEFFXXX", "iban": "DE02100100109307118603" },
+                        "remittanceInformationUnstructured": "Ref Number Merchant",
+                    }])
+                };
                 ("authorization_details", bent(input, right))
             }
             2 => ("acr_values", format!("https://data.gov.dk/concept/core/nsis/{}", input.pick(&["High", "Low", "?"]))),
@@ -195,7 +212,8 @@ fn parameters(input: &mut Input<'_>) {
         assert!(ask.text.as_deref().is_none_or(|shown| text::check(shown, text::MAX_REFERENCE_TEXT).is_ok()));
         if let Some(payment) = &ask.payment {
             assert!(text::check(&payment.payee, text::MAX_NAME).is_ok() && payment.currency.len() == 3);
-            let _ = request::amount_text(payment.amount_minor);
+            assert!(payment.account.as_ref().is_none_or(|account| text::check(account, text::MAX_NAME).is_ok()));
+            let _ = payment::amount_text(payment.amount_minor);
         }
         assert_eq!(ask.client_id, party.client_id);
     };

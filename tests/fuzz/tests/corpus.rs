@@ -35,4 +35,4 @@ macro_rules! targets {
     };
 }
 
-targets!(messages, proofs, codes, attestation, server_input, client, phone, server);
+targets!(messages, proofs, codes, attestation, server_input, jose, client, phone, server);
