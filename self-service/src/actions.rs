@@ -311,6 +311,38 @@ pub(crate) const ACTIONS: &[Action] = &[
         )
     },
     Action {
+        body: Body::Switch("tell_uses", true),
+        serious: false,
+        ..plain(
+            "tell-on",
+            "settings",
+            ("Slå besked om hver brug til", "Turn notice of every use on"),
+            (
+                "Hver gang nogen logger på eller godkender i dit navn, får dine telefoner besked med det samme. Den telefon, du \
+                 selv godkender med, får ingen: du har lige set det.",
+                "Whenever somebody logs on or approves in your name, your phones are told at once. The phone that you approve \
+                 with is not: you have just seen it.",
+            ),
+            ("Slå til", "Turn on"),
+            ("Dine telefoner får besked om hver brug.", "Your phones are told of every use."),
+        )
+    },
+    Action {
+        body: Body::Switch("tell_uses", false),
+        serious: false,
+        ..plain(
+            "tell-off",
+            "settings",
+            ("Slå besked om hver brug fra", "Turn notice of every use off"),
+            (
+                "Dine telefoner får ikke længere besked. At du slår det fra, får de besked om.",
+                "Your phones are no longer told. That you turn it off, they are told.",
+            ),
+            ("Slå fra", "Turn off"),
+            ("Besked om hver brug er slået fra.", "Notice of every use is off."),
+        )
+    },
+    Action {
         after: After::Out,
         ..plain(
             "block-everything",

@@ -18,6 +18,8 @@ const EVENTS: &[(&str, Words, bool)] = &[
     ("reported", ("Meldt som ikke din", "Reported as not yours"), true),
     ("expired", ("Ikke besvaret i tide", "Not answered in time"), false),
     ("login_shared", ("Logget på uden ny godkendelse", "Logged on without a new approval"), false),
+    ("use_disputed", ("Brug meldt som ikke din", "A use reported as not yours"), true),
+    ("tell_uses_set", ("Besked om hver brug er slået til eller fra", "Notice of every use turned on or off"), true),
     ("pin_wrong", ("Forkert PIN-kode", "Wrong PIN"), true),
     ("pin_last_try", ("Sidste forsøg med PIN-koden", "Last try with the PIN"), true),
     ("pin_changed", ("PIN-koden er skiftet", "The PIN was changed"), true),

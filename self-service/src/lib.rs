@@ -3,6 +3,7 @@
 mod actions;
 mod api;
 mod events;
+mod greenlandic;
 mod pages;
 mod session;
 mod shell;
@@ -253,7 +254,7 @@ async fn logout(State(site): State<Arc<Site>>, headers: HeaderMap, Form(sent): F
 }
 
 async fn language(Path(tag): Path<String>) -> Response {
-    let language = if tag == "en" { Language::En } else { Language::Da };
+    let language = Language::of_tag(&tag);
     with_cookie(Redirect::to("/").into_response(), &language.cookie())
 }
 

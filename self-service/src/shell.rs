@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use godkend_netbank::shell::escape;
 
+use crate::greenlandic;
 use crate::session::cookie;
 
 /// Where the style is.
@@ -18,6 +19,8 @@ pub(crate) enum Language {
     Da,
     /// English.
     En,
+    /// Greenlandic, and Danish where there is none yet.
+    Kl,
 }
 
 impl Language {
@@ -25,7 +28,16 @@ impl Language {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let tag = cookie(headers, LANGUAGE_COOKIE).unwrap_or(accepted);
-        if tag.trim_start().starts_with("en") { Self::En } else { Self::Da }
+        Self::of_tag(tag)
+    }
+
+    /// The language of a tag, or of the first of several; Danish for what is none of them.
+    pub(crate) fn of_tag(tag: &str) -> Self {
+        match tag.trim_start().get(..2) {
+            Some("en") => Self::En,
+            Some("kl") => Self::Kl,
+            _ => Self::Da,
+        }
     }
 
     /// The cookie that remembers it.
@@ -37,14 +49,16 @@ impl Language {
         match self {
             Self::Da => "da",
             Self::En => "en",
+            Self::Kl => "kl",
         }
     }
 
-    /// One of two texts.
-    pub(crate) const fn pick<'a>(self, danish: &'a str, english: &'a str) -> &'a str {
+    /// The text in this language; in Danish where a Greenlandic one is missing.
+    pub(crate) fn pick<'a>(self, danish: &'a str, english: &'a str) -> &'a str {
         match self {
             Self::Da => danish,
             Self::En => english,
+            Self::Kl => greenlandic::of(danish).unwrap_or(danish),
         }
     }
 }
@@ -68,10 +82,14 @@ pub(crate) struct Page<'a> {
 impl Page<'_> {
     pub(crate) fn respond(&self) -> Response {
         let Self { language, status, title, body, form } = self;
-        let (tag, other) = match language {
-            Language::Da => ("da", r#"<a href="/language/en" lang="en" hreflang="en">In English</a>"#),
-            Language::En => ("en", r#"<a href="/language/da" lang="da" hreflang="da">På dansk</a>"#),
-        };
+        let tag = language.tag();
+        let all = [("da", "Dansk"), ("en", "English"), ("kl", "Kalaallisut")];
+        let other = all.into_iter().filter(|(other, _)| *other != tag);
+        let other: String = other
+            .map(|(other, name)| format!(r#"<a href="/language/{other}" lang="{other}" hreflang="{other}">{name}</a>"#))
+            .collect();
+        // A title cannot be marked within.
+        let titled = if *language == Language::Kl && !greenlandic::is_one(title) { r#" lang="da""# } else { "" };
         let log_out = form.map_or_else(String::new, |form| {
             format!(
                 r#"<form method="post" action="/logout"><input type="hidden" name="form" value="{}"><button id="logout" class="quiet">{}</button></form>"#,
@@ -82,7 +100,7 @@ impl Page<'_> {
         let page = format!(
             r##"<!doctype html>
 <html lang="{tag}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex"><title>{title} – Mit Godkend</title><link rel="stylesheet" href="{STYLE_PATH}"></head>
+<meta name="robots" content="noindex"><title{titled}>{title} – Mit Godkend</title><link rel="stylesheet" href="{STYLE_PATH}"></head>
 <body><a class="skip" href="#main">{skip}</a>
 <header><a class="brand" href="/">Mit Godkend</a><nav aria-label="{language_label}">{other}{log_out}</nav></header>
 <main id="main" tabindex="-1">{body}</main></body></html>

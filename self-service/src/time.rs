@@ -12,7 +12,8 @@ pub(crate) fn shown(at: i64, language: Language) -> String {
     let (hour, minute) = (local.rem_euclid(DAY) / 3_600, local.rem_euclid(3_600) / 60);
     let place = usize::try_from(month - 1).unwrap_or(0);
     match language {
-        Language::Da => {
+        // Greenlandic dates are Danish here.
+        Language::Da | Language::Kl => {
             let months = [
                 "januar",
                 "februar",

@@ -1,12 +1,15 @@
 //! What belongs to an identity as a whole: its user id, whether it is blocked, and what its owner prefers. Below both the
 //! desk ([`crate::admin`]) and the citizen's own site ([`crate::citizen`]).
 
+pub(crate) mod replay;
+
 use godkend_protocol::bytes::Id;
 use godkend_protocol::codes::Code;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::app::App;
+use crate::approval::{self, Use, What};
 use crate::audit::AuditEntry;
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
@@ -20,6 +23,11 @@ use crate::store::Kind;
 const LEFT_FOR: i64 = 365 * 86_400;
 /// User ids that one person may leave within [`LEFT_FOR`].
 const MOST_LEFT: u32 = 5;
+
+/// The log's name of the setting that hides relying parties' names from a desk.
+pub(crate) const HIDE_NAMES: &str = "hide_names";
+/// The log's name of the setting that tells every use.
+pub(crate) const TELL_USES: &str = "tell_uses";
 
 /// The kinds that expire, for purging.
 pub const KINDS: &[Kind] = &[LeftUserId::KIND];
@@ -153,11 +161,10 @@ pub async fn change_user_id(app: &App, account: &Id, user_id: &str) -> Result<()
             changes.insert(&LeftUserId { user_id: old, account: id, expires: at.saturating_add(LEFT_FOR) });
         }
         user_id.clone_into(&mut account.doc.user_id);
-        changes.update(&account).log(&AuditEntry::MeansChanged {
+        let sealed = replay::seal(app, &id, user_id);
+        changes.update(&account).log(&AuditEntry::UserIdChanged {
             account: id,
-            means: "user_id".to_owned(),
-            item: id,
-            state: "set".to_owned(),
+            user_id: sealed,
             by: "self".to_owned(),
             at,
         });
@@ -194,7 +201,7 @@ pub async fn hide_names(app: &App, account: &Id, hide: bool) -> Result<(), ApiEr
         let mut changes = Changes::new();
         changes.update(&known).log(&AuditEntry::MeansChanged {
             account: *account,
-            means: "hide_names".to_owned(),
+            means: HIDE_NAMES.to_owned(),
             item: *account,
             state: if hide { "on" } else { "off" }.to_owned(),
             by: "self".to_owned(),
@@ -203,6 +210,38 @@ pub async fn hide_names(app: &App, account: &Id, hide: bool) -> Result<(), ApiEr
         history::add(&mut changes, app, *account, "names_hidden_set", About::default().with(json!({ "on": hide })));
         changes.commit(&*app.store).await?;
         app.log.wake();
+        Ok(())
+    })
+    .await
+}
+
+/// Whether every use is told to the person's phones. That it is turned off is told to them a last time.
+///
+/// # Errors
+/// [`Code::NotFound`].
+pub async fn set_tell_uses(app: &App, account: &Id, on: bool) -> Result<(), ApiError> {
+    docs::retry(|| async move {
+        let mut account = docs::get::<Account>(&*app.store, &account.0).await?.ok_or(Code::NotFound)?;
+        let (id, at) = (account.doc.id, app.now());
+        if account.doc.tell_uses == on {
+            return Ok(());
+        }
+        let mut changes = Changes::new();
+        let last = Use { relying_party: "", what: What::Silence, page: None, by: None };
+        approval::tell_use(app, &mut changes, &account.doc, &last).await?;
+        account.doc.tell_uses = on;
+        changes.update(&account).log(&AuditEntry::MeansChanged {
+            account: id,
+            means: TELL_USES.to_owned(),
+            item: id,
+            state: if on { "on" } else { "off" }.to_owned(),
+            by: "self".to_owned(),
+            at,
+        });
+        history::add(&mut changes, app, id, "tell_uses_set", About::default().with(json!({ "on": on, "alert": !on })));
+        changes.commit(&*app.store).await?;
+        app.log.wake();
+        app.wake.all(id);
         Ok(())
     })
     .await

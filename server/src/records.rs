@@ -64,6 +64,9 @@ pub struct Account {
     pub least_suite: Suite,
     /// Whether typed user ids may push (locked).
     pub locked_push: bool,
+    /// Whether every use is told to the person's phones.
+    #[serde(default)]
+    pub tell_uses: bool,
     /// Unix seconds.
     pub created: i64,
     /// A test identity whose outcome is fixed; test environments only.
@@ -348,6 +351,9 @@ pub struct Transaction {
     pub nobody: Option<Id>,
     /// A scan, link or number belongs to the first device.
     pub taken: Option<Taken>,
+    /// A phone has shown what was pushed to it whole, which belongs to none of the person's phones.
+    #[serde(default)]
+    pub shown: bool,
     /// The offline challenge's ephemeral key and tries.
     pub offline: Option<OfflineState>,
     /// The one outcome.
@@ -362,6 +368,18 @@ pub struct Transaction {
     /// The place among a source's locked requests that it holds.
     #[serde(default)]
     pub slot: Option<Hash32>,
+    /// What a notice of use tells of; none for anything else.
+    #[serde(default)]
+    pub told: Option<Told>,
+}
+
+/// What a notice of use tells of.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Told {
+    /// The relying party's name.
+    pub relying_party: String,
+    /// The remembered browser that was used.
+    pub browser: Option<Id>,
 }
 
 /// For whom a transaction is.

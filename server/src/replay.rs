@@ -24,6 +24,7 @@ use crate::approval;
 use crate::audit::{AuditEntry, LoggedKey, logged_keys};
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
+use crate::identity;
 use crate::log::AheadEntry;
 use crate::oidc::records::{AuthorizationCode, RegisteredClient};
 use crate::records::{
@@ -120,6 +121,7 @@ struct Fold {
     browsers: Touched<Browser>,
     offline: BTreeMap<Id, Entry<OfflineTries>>,
     means: crate::means::replay::Fold,
+    own: identity::replay::Fold,
     /// Clients by their names, with the hash of their newest registration.
     clients: BTreeMap<String, Option<Hash32>>,
 }
@@ -231,6 +233,19 @@ impl Fold {
                     on_device(device, &entry, |reply| app.keys.sign_challenge(reply));
                 }
             }
+            AuditEntry::MeansChanged { account, ref means, ref state, .. } if means == identity::TELL_USES => {
+                if let Some(account) = self.accounts.get(app, account).await? {
+                    account.tell_uses = state == "on";
+                }
+            }
+            AuditEntry::MeansChanged { account, ref means, ref state, .. } if means == identity::HIDE_NAMES => {
+                self.own.hide_names(account, state == "on");
+            }
+            AuditEntry::UserIdChanged { account, user_id, .. } => {
+                if let Some(known) = self.accounts.get(app, account).await? {
+                    self.own.user_id(app, known, &user_id);
+                }
+            }
             AuditEntry::MeansChanged { .. } | AuditEntry::MeansTried { .. } | AuditEntry::MeansCleared { .. } => {
                 self.means.apply(app, entry).await?;
             }
@@ -273,7 +288,9 @@ impl Fold {
     }
 
     async fn write(&self, app: &App) -> Result<u64, ApiError> {
-        let mut written = self.accounts.write(app, false).await?;
+        // What finds an account before the account: killed between, the next start sees the old user id still.
+        let mut written = self.own.write(app).await?;
+        written += self.accounts.write(app, false).await?;
         let offline: Vec<_> = self.offline.values().collect();
         for chunk in offline.chunks(PER_COMMIT) {
             let mut changes = Changes::new();

@@ -8,7 +8,7 @@ use godkend_protocol::codes::Code;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::chrome::Chrome;
+use crate::chrome::{Chrome, until};
 use crate::means::{PASSWORD, choose, holder};
 use crate::scene::Scene;
 use crate::screens::{DESK, take};
@@ -125,6 +125,12 @@ async fn typed(typed: &Typed<'_>, citizen: &Citizen, picture: &str) {
         typed.refused("en hest spiser havre på Mors", 400, WRONG).await;
     }
     typed.refused(PASSWORD, 4, WAITING).await;
+    typed.chrome().until_shown("#wait").await;
+    let clock = async || typed.chrome().text("#wait-clock").await.unwrap();
+    let first = clock().await;
+    assert!(first == "1:00" || first.starts_with("0:5"), "{first} of a minute");
+    let moved = until(async || Some(clock().await).filter(|now| *now != first)).await;
+    assert!(moved.expect("it moves") < first);
     take(typed.chrome(), DESK, &format!("{picture}-limit")).await;
     scene.world.advance(61).await;
     typed.begin().await;

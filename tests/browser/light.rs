@@ -19,6 +19,21 @@ async fn a_page_weighs_less_than_a_hundred_kilobytes() {
     };
     scene.open(&Ask::login()).await;
     chrome.until_shown("#qr svg").await;
+    // What is the same for everybody travels compressed; what holds a login's secrets does not (`web/assets.rs`).
+    let sizes = async |name: &str| -> (u64, u64) {
+        let found = format!(
+            "const e = performance.getEntries().find((e) => e.name.includes('{name}') && e.encodedBodySize);\
+             return [e.encodedBodySize, e.decodedBodySize]"
+        );
+        serde_json::from_value(chrome.script(&found).await).unwrap()
+    };
+    for file in ["style.css", "login.js", "time.js", "icon.svg"] {
+        let (travelled, whole) = sizes(file).await;
+        assert!(travelled < whole, "{file}: {travelled} of {whole} bytes");
+        println!("{file}: {travelled} of {whole} bytes");
+    }
+    let (travelled, whole) = sizes("/login/").await;
+    assert_eq!(travelled, whole, "a page with secrets is not compressed");
     let start = weigh(&["/login/", "style.css", "login.js", "time.js", "icon.svg"]).await;
     chrome.click("#ways a[href$=code_display]").await;
     chrome.until_shown("#way-form").await;

@@ -101,6 +101,8 @@ async fn a_remembered_browser_needs_no_code() {
         assert_eq!(waiting.len(), 1);
         let view = phone.open(&waiting[0]).await.unwrap();
         assert_eq!(view.binding, Binding::RememberedBrowser);
+        scene.chrome.until_text("#status", "Åbnet på din telefon. Læs den, og svar dér.").await;
+        assert!(scene.chrome.shows("#phone").await && !scene.chrome.shows("#pushed").await);
         phone.approve(&view, PIN).await.unwrap();
         scene.signed_in("dag-berg Testesen", "remembered_browser").await;
     }

@@ -4,6 +4,7 @@ use godkend_core::{Approval, Command, Outcome};
 use godkend_protocol::types::Binding;
 
 use crate::scene::Scene;
+use crate::screens::take;
 use godkend_tests::phone::PIN;
 
 #[tokio::test]
@@ -32,6 +33,7 @@ async fn the_link_to_the_app_completes_with_its_return_only() {
     let (_, phone) = scene.world.person("fie-berg").await;
     scene.log_on().await;
     scene.chrome.until_shown("#same-device").await;
+    take(&scene.chrome, (390, 1400), "same-device").await;
     let link = scene.chrome.attribute("#same-device", "href").await.unwrap();
     let view = phone.open_link(&link).await.unwrap();
     assert_eq!(view.binding, Binding::SameDevice);
@@ -61,6 +63,7 @@ async fn a_phone_without_a_network_gives_a_code_to_type() {
     scene.chrome.until_shown("#offline-qr svg").await;
     let view = phone.scan(&scene.see().await).await.unwrap();
     assert_eq!(view.binding, Binding::Offline);
+    take(&scene.chrome, (1280, 1500), "offline-code").await;
     let approve = Command::Approve { request: view.id, with: Approval::Biometric, remember_browser: false };
     let Outcome::OfflineCode { code } = phone.run(approve).await.unwrap() else { panic!("no code") };
 

@@ -12,6 +12,7 @@ use godkend_tests::world::CLIENT_SECRET;
 use tokio::net::TcpListener;
 
 use crate::chrome::Chrome;
+use crate::means::{PASSWORD, holder};
 use crate::scene::Scene;
 use crate::screens::take;
 
@@ -84,4 +85,51 @@ async fn a_citizen_looks_adds_a_phone_and_blocks_the_old_one() {
     let ours = |url: &str| [&scene.world.url, &scene.bank].iter().any(|own| url.starts_with(&format!("{own}/")));
     let strange: Vec<_> = chrome.requests().await.into_iter().filter(|url| !ours(url)).collect();
     assert_eq!(strange, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_password_is_chosen_from_the_site_to_its_end() {
+    let scene = scene().await;
+    let chrome = &scene.chrome;
+    let (citizen, display) = holder(&scene, "noah-site").await;
+    let phone = scene.world.phone().await;
+    phone.activate(&scene.world, &citizen, PIN).await;
+    scene.log_on().await;
+    let view = scene.scan(&phone).await;
+    phone.approve(&view, PIN).await.unwrap();
+    chrome.until_text("h1", "noah-site Testesen").await;
+    chrome.click("#codes a[href='/do/new-password']").await;
+    chrome.until_text("h1", "Ny adgangskode").await;
+    chrome.click("#do").await;
+    chrome.until_text("h1", "Din kode").await;
+    let code = chrome.text("#code").await.unwrap();
+    chrome.click("#choose").await;
+    chrome.until_at(format!("{}/password", scene.world.url)).await;
+    chrome.write("#code", &code).await;
+    chrome.write("#user-id", "noah-site").await;
+    chrome.write("#password", PASSWORD).await;
+    chrome.write("#again", PASSWORD).await;
+    chrome.click("#choose-form button").await;
+    chrome.until_text("#done", "Adgangskoden er gemt.").await;
+    chrome.open(&scene.bank).await;
+    chrome.until_shown("#password").await;
+
+    // Signed in with it, at the site itself; and the code is used up.
+    chrome.click("#logout").await;
+    chrome.until_shown("#login").await;
+    scene.log_on().await;
+    chrome.click("#ways a[href$=code_display]").await;
+    chrome.until_shown("#way-form").await;
+    chrome.write("#user-id", "noah-site").await;
+    chrome.write("#password", PASSWORD).await;
+    chrome.write("#code", display.code(0).expose()).await;
+    chrome.click("#way-form button[type=submit]").await;
+    chrome.until_text("h1", "noah-site Testesen").await;
+    chrome.open(&format!("{}/password", scene.world.url)).await;
+    chrome.write("#code", &code).await;
+    chrome.write("#user-id", "noah-site").await;
+    chrome.write("#password", PASSWORD).await;
+    chrome.write("#again", PASSWORD).await;
+    chrome.click("#choose-form button").await;
+    chrome.until_shown("#problem").await;
 }

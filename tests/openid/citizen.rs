@@ -380,8 +380,14 @@ async fn orders_go_to_the_desk_and_settings_hold() {
     assert!(!names().await);
     let own = good(&mine, "history", &token, None).await;
     assert!(own["history"].as_array().unwrap().iter().any(|line| line["relying_party"] == "mine"), "{own}");
-    assert_eq!(overview(&mine, &token).await["settings"], json!({ "hide_names": true, "locked_push": false }),);
-    assert_eq!(overview(&mine, &theirs).await["settings"], json!({ "hide_names": false, "locked_push": true }));
+    assert_eq!(
+        overview(&mine, &token).await["settings"],
+        json!({ "hide_names": true, "locked_push": false, "tell_uses": false })
+    );
+    assert_eq!(
+        overview(&mine, &theirs).await["settings"],
+        json!({ "hide_names": false, "locked_push": true, "tell_uses": false })
+    );
     assert!(!phone.overview().await.locked_push);
 }
 

@@ -20,6 +20,12 @@ async fn the_overview_shows_what_one_has_in_both_languages() {
     let to = visitor.get("/language/en").await;
     assert_eq!(to.to(), "/");
     visitor.get("/").await.says(r#"<html lang="en">"#).says("In use").says("No browser is remembered.");
+    visitor.get("/language/kl").await;
+    let page = visitor.get("/").await;
+    page.says(r#"<html lang="kl">"#)
+        .says("<h2>Oqarasuaatit</h2>")
+        .says(r#"<h2><span lang="da">Huskede browsere</span></h2>"#);
+    page.says("<title lang=\"da\">Mit overblik").says(r#"hreflang="da">Dansk</a>"#).says("Atorneqarpoq</span>");
     let mut other = scene.visitor();
     other.language = Some("en-GB,en;q=0.9");
     other.get("/").await.says("Have you lost your phone?");

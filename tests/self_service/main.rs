@@ -3,5 +3,7 @@
 
 mod actions;
 mod new_phone;
+mod older;
 mod scene;
 mod strangers;
+mod uses;

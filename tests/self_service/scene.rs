@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use godkend_netbank::Settings;
+use godkend_protocol::bytes::Secret;
+use godkend_protocol::opaque::Registering;
 use godkend_self_service::Site;
 use godkend_server::server::CERTIFICATE_FILE;
 use godkend_tests::phone::PIN;
-use godkend_tests::world::CLIENT_SECRET;
+use godkend_tests::world::{CLIENT_SECRET, rng};
 use godkend_tests::{Phone, World};
 use reqwest::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HeaderMap, LOCATION, SET_COOKIE};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 /// A server and the site.
@@ -29,6 +33,13 @@ impl Scene {
             "\n[[relying_party]]\nclient_id = \"self-service\"\nclient_secret_sha256 = \"{hash}\"\nname = \"Mit Godkend\"\n\
              redirect_uris = [\"{site}/callback\"]\nlevels = [\"substantial\", \"high\"]\nself_service = true\n"
         );
+        let towns = ["town-a", "town-b"].map(|id| {
+            format!(
+                "\n[[relying_party]]\nclient_id = \"{id}\"\nclient_secret_sha256 = \"{hash}\"\nname = \"{id}\"\n\
+                 redirect_uris = [\"https://{id}.example/callback\"]\nsingle_sign_on = \"towns\"\n"
+            )
+        });
+        let registered = registered + &towns.concat();
         let world = World::with(|_| {}, |config| config.push_str(&registered)).await;
         let settings = Settings {
             url: site.clone(),
@@ -54,6 +65,22 @@ impl Scene {
             cookies: BTreeMap::new(),
             language: None,
         }
+    }
+
+    /// Chooses a password with the code that the site has shown, as the script of the server's page does.
+    pub(crate) async fn choose_password(&self, code: &str) {
+        let http = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).no_proxy().build().unwrap();
+        let (client, request) = Registering::start(&mut rng(), Secret([1; 32])).unwrap();
+        let post = async |path: &str, body: Value| {
+            let reply = http.post(format!("{}/password/{path}", self.world.url)).json(&body).send().await.unwrap();
+            assert_eq!(reply.status().as_u16(), 200);
+            reply.json::<Value>().await.unwrap()
+        };
+        let body = json!({ "code": code, "request": URL_SAFE_NO_PAD.encode(&request.0) });
+        let response = post("register", body).await;
+        let response = URL_SAFE_NO_PAD.decode(response["response"].as_str().unwrap()).unwrap();
+        let upload = client.finish(&mut rng(), &response).unwrap().upload;
+        post("set", json!({ "code": code, "upload": URL_SAFE_NO_PAD.encode(&upload.0) })).await;
     }
 
     /// Somebody with a phone, signed in by a scanned code.

@@ -1,6 +1,6 @@
 //! What the audit log says. The server writes these entries, and a third party reads them: one definition for both.
 
-use godkend_protocol::bytes::{Hash32, Id, PublicKey, Secret};
+use godkend_protocol::bytes::{Blob, Hash32, Id, PublicKey, Secret};
 use godkend_protocol::messages::device::DeviceState;
 use godkend_protocol::types::{Action, Binding, Decision, Factor, KeyPurpose, Level, SecurityLevel, Suite};
 use serde::{Deserialize, Serialize};
@@ -290,7 +290,7 @@ pub enum AuditEntry {
         at: i64,
     },
     /// A means beside the app was given to a person, ordered, changed or ended: a password, a code display, a chip; or the person set
-    /// something of their own: `user_id`, `hide_names`.
+    /// something of their own: `hide_names`, `tell_uses`.
     MeansChanged {
         /// The account.
         account: Id,
@@ -302,6 +302,17 @@ pub enum AuditEntry {
         /// `order_handed`; of a setting `on`, `off`.
         state: String,
         /// By whom: `desk:<name>`, `self`.
+        by: String,
+        /// When.
+        at: i64,
+    },
+    /// A person chose another user id.
+    UserIdChanged {
+        /// The account.
+        account: Id,
+        /// The new one, for the server alone: a nonce (12 bytes) and the text, sealed.
+        user_id: Blob,
+        /// By whom: `self`.
         by: String,
         /// When.
         at: i64,

@@ -69,6 +69,7 @@ pub(super) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<(
         blocked: false,
         least_suite: Suite::P256,
         locked_push: true,
+        tell_uses: false,
         created: now,
         magic: new.magic,
     };

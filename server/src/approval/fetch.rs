@@ -41,7 +41,10 @@ pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiErro
         prove(&entry.doc, &fetch.how, &device.id, app.clock.now_ms(), validity_ms)?;
         check_open(&entry.doc, now)?;
         let binding = match claim(&entry.doc, &fetch.how, &device.id, &account.id)? {
-            Claim::Pushed(binding) => binding,
+            Claim::Pushed(binding) => {
+                show(&app, &mut entry, binding).await?;
+                binding
+            }
             Claim::Takes(binding) => {
                 // Refused here, nothing is claimed: another phone of the person may reach the level.
                 level::factors(&app, account, device, entry.doc.action, binding, entry.doc.level)?;
@@ -174,6 +177,19 @@ fn claim(transaction: &Transaction, how: &FetchHow, device: &Id, account: &Id) -
         }
         _ => Ok(Claim::Takes(binding)),
     }
+}
+
+/// Lets the page say that a phone has the request. Its cookie binds it to the person already: nobody else learns of it.
+async fn show(app: &App, entry: &mut Entry<Transaction>, binding: Binding) -> Result<(), ApiError> {
+    if binding != Binding::RememberedBrowser || entry.doc.shown {
+        return Ok(());
+    }
+    entry.doc.shown = true;
+    let mut changes = Changes::new();
+    changes.update(entry);
+    changes.commit(&*app.store).await?;
+    app.wake.all(entry.doc.id);
+    Ok(())
 }
 
 /// Gives the transaction to the device, in one conditional commit.

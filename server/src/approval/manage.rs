@@ -83,11 +83,13 @@ pub(super) fn own_transaction(app: &App, id: Id, operation: Operation) -> Transa
         addressed: None,
         nobody: None,
         taken: None,
+        shown: false,
         offline: None,
         outcome: None,
         collected: false,
         oidc: None,
         extended: 0,
         slot: None,
+        told: None,
     }
 }

@@ -25,6 +25,7 @@ mod settle;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transaction;
+mod uses;
 
 pub use browser::{BrowserCookie, forget_browser};
 pub use lapse::sweep;
@@ -41,6 +42,7 @@ pub(crate) use seal::check as check_seal;
 pub(crate) use settle::{settle, told};
 pub use transaction::{Begun, NewTransaction, Start, begin, begin_beside};
 pub(crate) use transaction::{check_open, check_session, id_of, read};
+pub(crate) use uses::{Use, What, tell as tell_use};
 
 use godkend_protocol::messages::approval::{AnswerRequest, Fetch, Manage, Poll, PollOpen, RefuseLocked};
 

@@ -36,7 +36,7 @@ const MOST_WAITS: usize = 4;
 pub enum State {
     /// Nobody has opened it.
     Waiting,
-    /// A phone has opened it; or a same-device approval waits for its return code.
+    /// A phone has opened it, or shows what was pushed to it whole; or a same-device approval waits for its return code.
     Opened,
     /// Approved: collect it.
     Approved,
@@ -116,7 +116,7 @@ pub fn view(transaction: &Transaction, now: i64) -> TransactionView {
         Some(Outcome { decision: Decision::Deny, .. }) => State::Denied,
         Some(Outcome { decision: Decision::ReportFraud, .. }) => State::Reported,
         None if now >= transaction.expires => State::Expired,
-        None if transaction.taken.is_some() => State::Opened,
+        None if transaction.taken.is_some() || transaction.shown => State::Opened,
         None => State::Waiting,
     };
     TransactionView {

@@ -5,6 +5,7 @@ use godkend_protocol::types::Decision;
 use serde_json::json;
 
 use super::transaction::drop_open;
+use super::uses::{self, Use, What};
 use crate::app::App;
 use crate::audit::AuditEntry;
 use crate::docs::Changes;
@@ -39,13 +40,24 @@ pub(crate) async fn settle(
         answer: hashes.map(|(_, answer)| answer),
         at: outcome.at,
     });
-    if let Some(account) = account {
+    if let (Some(account), Some(told)) = (account, &transaction.told) {
+        uses::answered(app, changes, transaction, outcome.decision, outcome.at).await?;
+        if let (Decision::ReportFraud, Some(device)) = (outcome.decision, outcome.device) {
+            uses::line(app, changes, account.id, told, transaction, device);
+        }
+    } else if let Some(account) = account {
+        let mut told = 0;
+        if outcome.decision == Decision::Approve && transaction.action.is_relying_party() {
+            let (what, by) = (What::of(transaction), outcome.device);
+            let used = Use { relying_party: &transaction.relying_party.name, what, page: Some(transaction), by };
+            told = uses::tell(app, changes, account, &used).await?;
+        }
         let event = match outcome.decision {
             Decision::Approve => "approved",
             Decision::Deny => "refused",
             Decision::ReportFraud => "reported",
         };
-        let details = json!({
+        let mut details = json!({
             "action": transaction.action.name(),
             "binding": outcome.binding.name(),
             "factor": outcome.factor,
@@ -55,6 +67,9 @@ pub(crate) async fn settle(
             "browser": transaction.browser,
             "alert": outcome.decision == Decision::ReportFraud,
         });
+        if let Some(details) = details.as_object_mut().filter(|_| told > 0) {
+            details.insert("told".to_owned(), json!(told));
+        }
         let relying_party = transaction.action.is_relying_party().then(|| transaction.relying_party.name.clone());
         let device = outcome.device;
         history::add(changes, app, account.id, event, About { device, relying_party, details });
@@ -69,7 +84,9 @@ pub(crate) fn told(app: &App, transaction: &Transaction) {
     app.log.wake();
     app.wake.all(transaction.id);
     let addressed = transaction.addressed.as_ref();
-    if let Some(account) = addressed.and_then(|addressed| addressed.account) {
+    uses::disputed(app, transaction);
+    let by = transaction.outcome.as_ref().and_then(|outcome| outcome.account);
+    if let Some(account) = addressed.and_then(|addressed| addressed.account).or(by) {
         app.wake.all(account);
     }
     let pushed =

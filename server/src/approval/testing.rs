@@ -75,12 +75,14 @@ pub(crate) fn transaction() -> Transaction {
         addressed: None,
         nobody: None,
         taken: None,
+        shown: false,
         offline: None,
         outcome: None,
         collected: false,
         oidc: None,
         extended: 0,
         slot: None,
+        told: None,
     }
 }
 

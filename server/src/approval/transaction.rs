@@ -235,7 +235,7 @@ async fn from_browser(
 }
 
 /// A new transaction that addresses nobody yet; with what a page shows if `page`.
-fn fresh(app: &App, new: &NewTransaction, page: bool) -> Transaction {
+pub(super) fn fresh(app: &App, new: &NewTransaction, page: bool) -> Transaction {
     let (now, mut rng) = (app.now(), app.rng());
     let name = |text: &String| text::tame(text, text::MAX_NAME);
     let mut transaction = Transaction {
@@ -262,12 +262,14 @@ fn fresh(app: &App, new: &NewTransaction, page: bool) -> Transaction {
         addressed: None,
         nobody: None,
         taken: None,
+        shown: false,
         offline: None,
         outcome: None,
         collected: false,
         oidc: None,
         extended: 0,
         slot: None,
+        told: None,
     };
     transaction.seal = Some(seal::of(app, &transaction));
     transaction

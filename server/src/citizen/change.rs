@@ -114,17 +114,21 @@ pub(super) async fn user_id(State(app): State<Arc<App>>, caller: Caller, body: B
 struct Settings {
     locked_push: Option<bool>,
     hide_names: Option<bool>,
+    tell_uses: Option<bool>,
 }
 
-/// `POST /citizen/v1/settings` with `{"locked_push"?, "hide_names"?}`.
+/// `POST /citizen/v1/settings` with `{"locked_push"?, "hide_names"?, "tell_uses"?}`.
 pub(super) async fn settings(State(app): State<Arc<App>>, caller: Caller, body: Bytes) -> Reply {
-    let Settings { locked_push, hide_names } = read(&body)?;
+    let Settings { locked_push, hide_names, tell_uses } = read(&body)?;
     caller.fresh(&app)?;
     if let Some(on) = locked_push {
         identity::set_locked_push(&app, caller.account(), on).await?;
     }
     if let Some(hide) = hide_names {
         identity::hide_names(&app, caller.account(), hide).await?;
+    }
+    if let Some(on) = tell_uses {
+        identity::set_tell_uses(&app, caller.account(), on).await?;
     }
     Ok(caller.answer(json!({})))
 }

@@ -103,6 +103,7 @@ async fn all_means(app: &App, caller: &Caller) -> Result<Value, ApiError> {
         "orders": orders::of(app, &account.id).await?.into_iter().map(order).collect::<Vec<_>>(),
         "settings": {
             "locked_push": account.locked_push,
+            "tell_uses": account.tell_uses,
             "hide_names": identity::preferences(app, &account.id).await?.doc.hide_names,
         },
     }))

@@ -96,7 +96,7 @@ impl Document for Order {
 /// # Errors
 /// [`ApiError`] if the store cannot answer.
 pub async fn order(app: &App, account: &Id, what: Ordered) -> Result<Order, ApiError> {
-    let id = id_of(&crypto::labelled_hash("godkend/1/order", &[&account.0, what.name().as_bytes()]));
+    let id = id_of_order(account, what);
     retry(|| async {
         let now = app.now();
         let known = docs::get::<Order>(&*app.store, &id.0).await?;
@@ -165,6 +165,39 @@ async fn write(app: &App, order: &Entry<Order>, state: &str, event: &str, by: &s
     app.log.wake();
     app.wake.all(account);
     Ok(())
+}
+
+/// What the log says of an order that an older database has otherwise; nothing for a state that is none of an order's.
+pub(crate) async fn restore(
+    app: &App,
+    account: &Id,
+    order: &Id,
+    state: &str,
+    at: i64,
+) -> Result<Option<Entry<Order>>, ApiError> {
+    let what = [Ordered::Display, Ordered::TalkingDisplay, Ordered::Chip];
+    let what = what.into_iter().find(|what| id_of_order(account, *what) == *order);
+    let state = match state {
+        "ordered" => OrderState::Open,
+        "order_cancelled" => OrderState::Cancelled,
+        "order_handed" => OrderState::Handed,
+        _ => return Ok(None),
+    };
+    let Some(what) = what else { return Ok(None) };
+    let known = docs::get::<Order>(&*app.store, &order.0).await?;
+    let ordered = known.as_ref().map_or(at, |known| known.doc.at);
+    let ordered = if state == OrderState::Open { at } else { ordered };
+    let doc = Order { id: *order, account: *account, what, state, at: ordered, changed: at };
+    Ok(Some(Entry { doc, version: known.and_then(|known| known.version) }))
+}
+
+fn id_of_order(account: &Id, what: Ordered) -> Id {
+    id_of(&crypto::labelled_hash("godkend/1/order", &[&account.0, what.name().as_bytes()]))
+}
+
+/// Whether a state in the log is an order's.
+pub(crate) fn is_order(state: &str) -> bool {
+    matches!(state, "ordered" | "order_cancelled" | "order_handed")
 }
 
 /// A person's orders.

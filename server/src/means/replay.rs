@@ -1,4 +1,4 @@
-//! What the log knows of passwords, displays, chips and tries, and an older database does not: no try comes back, no code is taken
+//! What the log knows of passwords, displays, chips, orders and tries, and an older database does not: no try comes back, no code is taken
 //! twice, what was lost or replaced stays so.
 
 use std::collections::BTreeMap;
@@ -6,6 +6,7 @@ use std::collections::btree_map::Entry as Slot;
 
 use godkend_protocol::bytes::{Hash32, Id};
 
+use super::orders::{self, Order};
 use super::records::{Chip, ChipCode, Display, DisplayState, Password, PasswordCode, TryCount};
 use super::{CHIP, CODE_DISPLAY, PASSWORD, display, tries};
 use crate::app::App;
@@ -23,6 +24,7 @@ pub(crate) struct Fold {
     displays: BTreeMap<Id, Entry<Display>>,
     counters: BTreeMap<Hash32, Entry<TryCount>>,
     passwords: BTreeMap<Id, ()>,
+    orders: BTreeMap<Id, Entry<Order>>,
     chips: BTreeMap<Id, Entry<Chip>>,
     /// People whose chip is another since, or none: whatever the database has is void.
     chipless: BTreeMap<Id, ()>,
@@ -32,6 +34,12 @@ impl Fold {
     pub(crate) async fn apply(&mut self, app: &App, entry: AuditEntry) -> Result<(), ApiError> {
         match entry {
             // The record that belongs to it is lost with the newer state: a new one has to be chosen.
+            // Before the means of the same name: an order of a chip is not a chip.
+            AuditEntry::MeansChanged { account, item, state, at, .. } if orders::is_order(&state) => {
+                if let Some(order) = orders::restore(app, &account, &item, &state, at).await? {
+                    self.orders.insert(item, order);
+                }
+            }
             AuditEntry::MeansChanged { account, means, .. } if means == PASSWORD => {
                 self.passwords.insert(account, ());
             }
@@ -115,6 +123,12 @@ impl Fold {
                 written += 1;
             }
             changes.commit(&*app.store).await?;
+        }
+        for order in self.orders.values() {
+            let mut changes = Changes::new();
+            changes.update(order);
+            changes.commit(&*app.store).await?;
+            written += 1;
         }
         for entry in self.chips.values().filter(|entry| !self.chipless.contains_key(&entry.doc.account)) {
             let mut changes = Changes::new();

@@ -5,11 +5,13 @@ use godkend_protocol::bytes::{Hash32, Id, Secret, random};
 use godkend_protocol::crypto;
 use godkend_protocol::types::Action;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::hint;
 use super::notify::{self, Notification};
 use super::records::{Ask, Grant};
 use crate::app::App;
+use crate::approval::{self, Use, What};
 use crate::config::RelyingParty;
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
@@ -173,7 +175,10 @@ pub async fn share(
     };
     grant.sid = Some(sid);
     changes.unchanged(&session).unchanged(&account);
+    let used = Use { relying_party: &party.name, what: What::Shared, page: None, by: None };
+    let told = approval::tell_use(app, changes, &account.doc, &used).await?;
     let about = About { relying_party: Some(party.name.clone()), ..About::default() };
+    let about = if told == 0 { about } else { about.with(json!({ "told": told })) };
     history::add(changes, app, account.doc.id, "login_shared", about);
     Ok(Some(grant))
 }
@@ -190,12 +195,20 @@ pub async fn of_member(app: &App, client_id: &str, sid: &Id) -> Result<Option<En
     }
 }
 
+/// A person's sessions.
+///
+/// # Errors
+/// [`ApiError`] if the store cannot answer.
+pub async fn all_of(app: &App, account: &Id) -> Result<Vec<Entry<Session>>, ApiError> {
+    docs::list::<Session>(&*app.store, &account.0, MOST_SESSIONS).await
+}
+
 /// Ends every session of a person, each in a commit of its own, and wakes the sender.
 ///
 /// # Errors
 /// [`ApiError`] if the store cannot answer: some may have ended.
 pub async fn end_all(app: &App, account: &Id) -> Result<(), ApiError> {
-    for session in docs::list::<Session>(&*app.store, &account.0, MOST_SESSIONS).await? {
+    for session in all_of(app, account).await? {
         let secret = session.doc.secret;
         docs::retry(|| async move {
             let mut changes = Changes::new();

@@ -52,7 +52,8 @@
     box.replaceChildren(svg);
   };
 
-  const problem = (text, language) => {
+  const problem = (text, language, wait) => {
+    document.dispatchEvent(new CustomEvent('login-wait', { detail: wait || 0 }));
     el('problem').textContent = text || '';
     el('problem').lang = language || document.documentElement.lang;
     el('problem').hidden = !text;
@@ -139,6 +140,7 @@
       error.told = json.message;
       error.language = json.language;
       error.status = reply.status;
+      error.wait = json.retry_after;
       throw error;
     }
     return json;
@@ -204,7 +206,7 @@
       try {
         then(await ask(path, body()));
       } catch (error) {
-        problem(error.told || texts.failed, error.language);
+        problem(error.told || texts.failed, error.language, error.wait);
       }
     });
   };
@@ -229,7 +231,7 @@
       el('offline-box').hidden = false;
       el('offline-box').scrollIntoView({ block: 'nearest' });
     } catch (error) {
-      problem(error.told || texts.failed, error.language);
+      problem(error.told || texts.failed, error.language, error.wait);
     }
   });
 
@@ -246,7 +248,7 @@
         leave((await ask('/cancel', {})).finish);
       } catch (error) {
         cancelling = false;
-        problem(error.told || texts.failed, error.language);
+        problem(error.told || texts.failed, error.language, error.wait);
       }
     });
   }

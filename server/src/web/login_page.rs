@@ -51,6 +51,7 @@ pub(super) fn login(status: StatusCode, login: &Login, transaction: &Transaction
 {request}
 <section class="act">
 <p id="problem" class="problem" role="alert" tabindex="-1"{problem_tag}>{problem}</p>
+{wait}
 <section id="pushed"{pushed_hidden}>{pushed_emblem}<h2 id="sent">{sent}</h2><p id="remembered">{remembered_text}</p></section>
 <section id="number-box" aria-live="polite"{number_hidden}><p>{number_text}</p><p id="number" class="digits">{number}</p></section>
 <section id="scan"{scan_hidden}><h2>{scan}</h2><div id="qr" role="img" aria-label="{qr_alt}"></div>
@@ -76,6 +77,7 @@ pub(super) fn login(status: StatusCode, login: &Login, transaction: &Transaction
         frames = escape(&frames.to_string()),
         messages = escape(&messages.to_string()),
         request = request(t, transaction, state, ""),
+        wait = wait(t),
         problem_tag = if problem.is_empty() { " hidden".to_owned() } else { format!(r#" lang="{problem_language}""#) },
         pushed_hidden = hidden(waiting && remembered),
         pushed_emblem = emblem("calm", icons::PHONE),
@@ -167,6 +169,14 @@ fn time(t: &Texts, id: &str, state: &Value, then: &str) -> String {
         more = hidden(state["may_extend"] == true),
         more_time = t.more_time,
         lifetime = state["lifetime"].as_u64().unwrap_or(180),
+    )
+}
+
+/// The countdown of a wait after too many tries: a script shows and moves it, outside what is read aloud at each change.
+pub(super) fn wait(t: &Texts) -> String {
+    format!(
+        r#"<p id="wait" class="note" role="timer" data-over="{}" hidden>{} <span id="wait-clock"></span></p>"#,
+        t.wait_over, t.wait_left,
     )
 }
 

@@ -47,7 +47,12 @@
     }
     const reply = await response.json().catch(() => ({}));
     if (!response.ok) {
-      throw { message: reply.message || texts.failed, code: reply.error || 'failed', language: reply.language };
+      throw {
+        message: reply.message || texts.failed,
+        code: reply.error || 'failed',
+        language: reply.language,
+        wait: reply.retry_after,
+      };
     }
     return reply;
   }
@@ -65,6 +70,9 @@
     problem.focus();
   }
 
+  // The countdown to the next try, where there is a wait.
+  const wait = (seconds) => document.dispatchEvent(new CustomEvent('login-wait', { detail: seconds || 0 }));
+
   // Lets the page draw its state before the computing, which takes a moment.
   const drawn = () => new Promise((go) => requestAnimationFrame(() => setTimeout(go)));
 
@@ -73,6 +81,7 @@
     form.addEventListener('submit', async (event) => {
       event.preventDefault();
       el('problem').hidden = true;
+      wait(0);
       buttons.forEach((button) => { button.disabled = true; });
       say(texts.working);
       await drawn();
@@ -81,6 +90,7 @@
       } catch (error) {
         // What is no refusal of ours is a browser that cannot do it.
         complain(error.code === undefined ? texts.missing : error.message, error.language);
+        wait(error.wait);
       }
       buttons.forEach((button) => { button.disabled = false; });
     });

@@ -4,6 +4,7 @@
 //! and nothing stands inline, so that the content security policy can say so. What the script reads is JSON that a test
 //! browser reads as well.
 
+mod assets;
 mod block;
 mod chip;
 mod chip_texts;
@@ -28,24 +29,12 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::app::App;
 
-const SCRIPT: &str = include_str!("login.js");
-const STYLE: &str = include_str!("style.css");
-const ICON: &str = include_str!("icon.svg");
-const SCRIPT_PATH: &str = "/assets/login.js";
-const TIME_SCRIPT: &str = include_str!("time.js");
-const TIME_SCRIPT_PATH: &str = "/assets/time.js";
-const MEANS_SCRIPT: &str = include_str!("means.js");
-const MEANS_SCRIPT_PATH: &str = "/assets/means.js";
-/// OPAQUE for the browser, built from `core/password` by `core/password/build-wasm`.
-const PASSWORD_WASM: &[u8] = include_bytes!("password.wasm");
-const PASSWORD_WASM_PATH: &str = "/assets/password.wasm";
-const STYLE_PATH: &str = "/assets/style.css";
-const ICON_PATH: &str = "/assets/icon.svg";
+use assets::{ICON_PATH, MEANS_SCRIPT_PATH, PASSWORD_WASM_PATH, SCRIPT_PATH, STYLE_PATH, TIME_SCRIPT_PATH};
 
 /// No inline script or style, nothing from other origins, no framing (design: the address bar shows the provider).
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -82,24 +71,11 @@ pub fn routes(app: Arc<App>) -> Router {
         .route("/login/{id}/finish", get(finish::finish))
         .route(crate::oidc::LOGOUT_PATH, get(logout::by_query).post(logout::by_form))
         .route("/block", get(block::page).post(block::submit))
-        .route(SCRIPT_PATH, get(async || asset(SCRIPT, "text/javascript; charset=utf-8")))
-        .route(TIME_SCRIPT_PATH, get(async || asset(TIME_SCRIPT, "text/javascript; charset=utf-8")))
-        .route(MEANS_SCRIPT_PATH, get(async || asset(MEANS_SCRIPT, "text/javascript; charset=utf-8")))
-        .route(PASSWORD_WASM_PATH, get(async || binary(PASSWORD_WASM, "application/wasm")))
-        .route(STYLE_PATH, get(async || asset(STYLE, "text/css; charset=utf-8")))
-        .route(ICON_PATH, get(async || asset(ICON, "image/svg+xml")))
+        .merge(assets::routes())
         .with_state(app.clone())
         .layer(middleware::from_fn_with_state(app.clone(), language::keep))
         .layer(middleware::from_fn(protect));
     crate::ops::request::limit_body(router, app.config.limits.form_bytes)
-}
-
-fn asset(text: &'static str, kind: &'static str) -> Response {
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=300")], text).into_response()
-}
-
-fn binary(bytes: &'static [u8], kind: &'static str) -> Response {
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=300")], bytes).into_response()
 }
 
 /// The headers of every page and of every answer to its script.

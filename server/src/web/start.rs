@@ -159,8 +159,10 @@ async fn shared(
     let mut with = changes.clone();
     let Some(grant) = session::share(app, &mut with, &cookie, party, &request.ask).await? else { return Ok(None) };
     let code = Secret::<32>::random(&mut app.rng()).to_base64();
+    let account = grant.account;
     with.insert(&code::record(&code, request.clone(), grant, app.now(), app.config.oidc.code_seconds));
     with.commit(&*app.store).await?;
+    app.wake.all(account);
     let back = ReturnTo { redirect_uri: request.redirect_uri.clone(), state: request.state.clone() };
     Ok(Some(finish::back_to(app, &back, &[("code", &code)])))
 }

@@ -121,6 +121,7 @@ impl World {
             blocked: false,
             least_suite: Suite::P256,
             locked_push: true,
+            tell_uses: false,
             created: 0,
             magic,
         };

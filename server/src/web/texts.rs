@@ -103,6 +103,8 @@ texts! {
     way_missing: "Din browser kan ikke regne med adgangskoder. Brug en nyere browser eller appen.",
         "Your browser cannot compute with passwords. Use a newer browser or the app.",
         "Browserit isissutinik naatsorsuisinnaanngilaq. Browseri nutaanerusoq app-iluunniit atoruk.";
+    wait_left: "Du kan prøve igen om", "You can try again in", "Misileeqqissinnaavutit uuma qaangiunnerani:";
+    wait_over: "Du kan prøve igen nu.", "You can try again now.", "Maanna misileeqqissinnaavutit.";
     password: "Adgangskode", "Password", "Isissut";
     display_code: "Seks cifre fra kodeviseren",
         "Six digits from the code display",

@@ -1,4 +1,4 @@
-// The countdown of a login, and the button that gives the whole time again.
+// The countdowns of a login and of a wait, and the button that gives the whole time again.
 'use strict';
 (() => {
   const el = (id) => document.getElementById(id);
@@ -41,6 +41,33 @@
     count();
   };
 
+  // The wait after too many tries: moves by itself, and says once that it is over.
+  let waitsUntil = 0;
+  const wait = () => {
+    const line = el('wait');
+    if (!line || line.hidden || !waitsUntil) {
+      return;
+    }
+    const left = Math.max(0, Math.ceil((waitsUntil - performance.now()) / 1000));
+    const two = (number) => String(number).padStart(2, '0');
+    const [hours, minutes] = [Math.floor(left / 3600), Math.floor(left / 60) % 60];
+    el('wait-clock').textContent = (hours ? hours + ':' + two(minutes) : minutes) + ':' + two(left % 60);
+    if (left === 0) {
+      line.hidden = true;
+      waitsUntil = 0;
+      el('problem').hidden = true;
+      el('status').textContent = line.dataset.over;
+    }
+  };
+
+  document.addEventListener('login-wait', (event) => {
+    if (el('wait')) {
+      waitsUntil = event.detail ? performance.now() + event.detail * 1000 : 0;
+      el('wait').hidden = !event.detail;
+      wait();
+    }
+  });
+
   document.addEventListener('login-state', (event) => set(event.detail));
 
   el('more-form').addEventListener('submit', async (event) => {
@@ -62,6 +89,6 @@
     }
   });
 
-  setInterval(count, 1000);
+  setInterval(() => { count(); wait(); }, 1000);
   count();
 })();

@@ -102,6 +102,7 @@ pub(super) async fn page(
 <input id="password" type="password" autocomplete="current-password" maxlength="64" required>
 {fields}
 <p id="problem" class="problem" role="alert" tabindex="-1" hidden></p>
+{wait}
 <p><button type="submit">{log_on}</button></p>
 <p id="status" role="status" aria-live="polite"></p></form>
 <noscript><p class="note">{script}</p></noscript></section>
@@ -118,6 +119,7 @@ pub(super) async fn page(
         hint = escape(ask.login_hint.as_deref().unwrap_or_default()),
         password = t.password,
         fields = fields(&app, t, combination),
+        wait = login_page::wait(t),
         log_on = t.log_on,
         ways = list(&app, &visit, &headers, Some(&name)),
         cancel = login_page::cancel(t, &escape(&visit.transaction.id.to_base64())),

@@ -97,6 +97,7 @@ fn citizen(app: &App, changes: &mut Changes, number: u32, public: PublicKey) {
         blocked: false,
         least_suite: Suite::P256,
         locked_push: true,
+        tell_uses: false,
         created: now,
         magic: None,
     };

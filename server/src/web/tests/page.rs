@@ -11,7 +11,7 @@ const TOKENS: &str = include_str!("../../../../bindings/screens/tokens.json");
 
 #[test]
 fn the_pages_colours_are_those_of_the_apps() {
-    let style = super::super::STYLE;
+    let style = include_str!("../style.css");
     let (light, dark) = style.split_once("@media (prefers-color-scheme: dark)").unwrap();
     let tokens: Value = serde_json::from_str(TOKENS).unwrap();
     let mut compared = 0;
