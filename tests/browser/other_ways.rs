@@ -63,7 +63,7 @@ async fn a_phone_without_a_network_gives_a_code_to_type() {
     scene.chrome.until_shown("#offline-qr svg").await;
     let view = phone.scan(&scene.see().await).await.unwrap();
     assert_eq!(view.binding, Binding::Offline);
-    take(&scene.chrome, (1280, 1500), "offline-code").await;
+    take(&scene.chrome, (900, 1400), "offline-code").await;
     let approve = Command::Approve { request: view.id, with: Approval::Biometric, remember_browser: false };
     let Outcome::OfflineCode { code } = phone.run(approve).await.unwrap() else { panic!("no code") };
 
