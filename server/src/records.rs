@@ -356,6 +356,9 @@ pub struct Transaction {
     pub shown: bool,
     /// The offline challenge's ephemeral key and tries.
     pub offline: Option<OfflineState>,
+    /// A chip's signature on the page, which a phone's approval completes.
+    #[serde(default)]
+    pub chip: Option<ChipHalf>,
     /// The one outcome.
     pub outcome: Option<Outcome>,
     /// The outcome was handed to the relying party.
@@ -380,6 +383,17 @@ pub struct Told {
     pub relying_party: String,
     /// The remembered browser that was used.
     pub browser: Option<Id>,
+}
+
+/// What a chip left at a request that a phone is to complete (`means::beside`).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ChipHalf {
+    /// A hash of what the page sent: the same again changes nothing.
+    pub start: Hash32,
+    /// Whose chip it was; none for whatever was wrong, and then nobody completes the request.
+    pub account: Option<Id>,
+    /// The credential's id: another chip of the person since does not count.
+    pub credential: Blob,
 }
 
 /// For whom a transaction is.
@@ -473,7 +487,7 @@ pub struct Outcome {
     pub at: i64,
     /// Remember the browser.
     pub remember_browser: bool,
-    /// The policy's names of the means that were proved on the page; none where a phone answered.
+    /// The policy's names of the means that were proved, where it was not a phone alone.
     #[serde(default)]
     pub means: Vec<String>,
     /// Evidence: the COSE challenge and the answer request as received.

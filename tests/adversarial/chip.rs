@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use godkend_protocol::bytes::{Fixed, Hash32};
 use godkend_protocol::opaque::Trying;
+use godkend_protocol::types::Level;
 use godkend_tests::chip::{Chip, Maker, PRESENT, VERIFIED, other_s};
 use godkend_tests::world::{Citizen, rng};
 use godkend_tests::{Ask, Browser, World};
@@ -15,7 +16,9 @@ use serde_json::{Value, json};
 use crate::means::{PASSWORD, WRONG, choose, first, with_policy};
 use crate::strangers::{shape, short_polls, work};
 
+mod beside;
 mod other;
+mod ways;
 
 const WITH_CHIP: &str = "password+chip";
 
@@ -45,8 +48,8 @@ async fn holder(world: &World, user_id: &str) -> (Citizen, Chip) {
 }
 
 /// What the page of a login binds its tries to.
-async fn context(browser: &mut Browser) -> Hash32 {
-    let (_, page) = browser.ask(Method::GET, &format!("way/{WITH_CHIP}"), None).await;
+async fn context_of(browser: &mut Browser, combination: &str) -> Hash32 {
+    let (_, page) = browser.ask(Method::GET, &format!("way/{combination}"), None).await;
     let page = page.as_str().unwrap_or_default();
     Fixed::from_base64(page.split("data-context=\"").nth(1).unwrap().split('"').next().unwrap()).unwrap()
 }
@@ -60,7 +63,7 @@ struct Began {
 
 /// Prepares a try; `sign` is given what a chip must sign.
 async fn begin(browser: &mut Browser, user_id: &str, sign: impl AsyncFnOnce(&[u8]) -> Value) -> Began {
-    let context = context(browser).await;
+    let context = context_of(browser, WITH_CHIP).await;
     let (client, mut body) = first(user_id, WITH_CHIP, &PASSWORD, &json!({}));
     let ke1 = URL_SAFE_NO_PAD.decode(body["ke1"].as_str().unwrap()).unwrap();
     let bound = [b"godkend/1/chip".as_slice(), &context.0, &ke1].concat();

@@ -4,8 +4,10 @@
 use godkend_protocol::types::Binding;
 
 use crate::axe;
+use crate::chip::code;
 use crate::means::{PASSWORD, choose, holder};
 use crate::scene::Scene;
+use godkend_tests::bank::Bank;
 use godkend_tests::phone::{PIN, with_pin};
 use godkend_tests::{Ask, Phone};
 
@@ -111,6 +113,10 @@ async fn how_a_login_can_end() {
     phone.deny(&view).await.unwrap();
     wrong.extend(ended(&scene, "refused").await);
     login(&scene).await;
+    let view = scene.scan(&phone).await;
+    phone.report(&view).await.unwrap();
+    wrong.extend(ended(&scene, "reported").await);
+    login(&scene).await;
     scene.world.advance(200).await;
     wrong.extend(ended(&scene, "expired").await);
     good(wrong);
@@ -170,6 +176,75 @@ async fn password_and_display_and_the_pages_beside_a_login() {
     for (page, what) in [("/login/unknown", "no such login"), ("/authorize?client_id=nobody", "no such client")] {
         chrome.open(&format!("{}{page}", scene.world.url)).await;
         wrong.extend(look(&scene, what, "kl").await);
+    }
+    good(wrong);
+}
+
+#[tokio::test]
+async fn chips_with_a_password_and_beside_the_app() {
+    let scene = Scene::new().await;
+    let chrome = &scene.chrome;
+    let (citizen, _) = scene.world.person("vera-berg").await;
+    chrome.plug_in("usb", true).await;
+    chrome.open(&format!("{}/chip", scene.world.url)).await;
+    let mut wrong = in_all_languages(&scene, "register a chip", "#chip-form").await;
+    chrome.write("#code", "ABCDEF-GHJKMN-PQRSTV").await;
+    chrome.click("#chip-form button").await;
+    chrome.until_shown("#problem").await;
+    wrong.extend(look(&scene, "wrong code for a chip", "kl").await);
+    // The page speaks what was chosen last.
+    chrome.open(&format!("{}/chip?language=kl", scene.world.url)).await;
+    let given = code(&scene, &citizen).await;
+    chrome.write("#code", &given).await;
+    chrome.click("#chip-form button").await;
+    chrome.until_shown("#done").await;
+    wrong.extend(look(&scene, "chip registered", "kl").await);
+    for way in ["password+chip", "app+chip"] {
+        login(&scene).await;
+        chrome.click(&format!("#ways a[href$='{way}']")).await;
+        chrome.until_shown("#way-form").await;
+        wrong.extend(in_all_languages(&scene, way, "#way-form").await);
+    }
+    chrome.write("#user-id", "vera-berg").await;
+    chrome.click("#way-form button[type=submit]").await;
+    chrome.until_shown("#half").await;
+    wrong.extend(in_all_languages(&scene, "the chip was used", "#half").await);
+    good(wrong);
+}
+
+#[tokio::test]
+async fn a_phone_without_a_network_and_the_end_of_a_session() {
+    let scene = Scene::new().await;
+    let chrome = &scene.chrome;
+    let (_, phone) = scene.world.person("yrsa-berg").await;
+    phone.biometrics_on().await.unwrap();
+    let mut wrong = Vec::new();
+    for language in LANGUAGES {
+        scene.open(&Ask { language: Some(language), ..Ask::login() }).await;
+        chrome.click("#other summary").await;
+        chrome.write("#user-id", "yrsa-berg").await;
+        chrome.click("#offline-button").await;
+        chrome.until_shown("#offline-qr svg").await;
+        wrong.extend(look(&scene, "code without a network", language).await);
+        chrome.click("#cancel").await;
+        chrome.until_at("https://netbank.example/callback?error=access_denied").await;
+    }
+    let bank = Bank::push(&scene.world, &Ask::login()).await;
+    chrome.open(&bank.authorize_url).await;
+    let view = scene.scan(&phone).await;
+    phone.approve(&view, PIN).await.unwrap();
+    chrome.until_at("https://netbank.example/callback?code=").await;
+    let back = url::Url::parse(&chrome.url().await).unwrap();
+    let given = back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+    let (_, tokens) = bank.redeem_code(&given).await;
+    let hint = tokens["id_token"].as_str().unwrap().to_owned();
+    for language in LANGUAGES {
+        chrome.open(&format!("{}/block?language={language}", scene.world.url)).await;
+        chrome.open(&format!("{}/logout?id_token_hint={hint}", scene.world.url)).await;
+        chrome.until_shown("main h1").await;
+        wrong.extend(look(&scene, "logged out", language).await);
+        chrome.open(&format!("{}/logout", scene.world.url)).await;
+        wrong.extend(look(&scene, "a refused logout", language).await);
     }
     good(wrong);
 }

@@ -1,12 +1,15 @@
 //! Signing in with a chip: Chromium's own virtual authenticator is registered on the page and signs there.
 
+use godkend_protocol::codes::Code;
 use reqwest::Method;
 use serde_json::json;
 
+use crate::chrome::until;
 use crate::means::{PASSWORD, choose};
 use crate::scene::Scene;
+use crate::screens::{DESK, take};
 use godkend_tests::Ask;
-use godkend_tests::phone::PIN;
+use godkend_tests::phone::{self, PIN};
 use godkend_tests::world::Citizen;
 
 /// A citizen with a password, chosen on the page.
@@ -17,7 +20,106 @@ async fn citizen(scene: &Scene, user_id: &str) -> Citizen {
     citizen
 }
 
-async fn code(scene: &Scene, citizen: &Citizen) -> String {
+/// From the page of the ways to the chip's half.
+pub(crate) async fn half(scene: &Scene, user_id: &str) {
+    let chrome = &scene.chrome;
+    chrome.click("#ways a[href$='app+chip']").await;
+    chrome.until_shown("#way-form").await;
+    assert!(!chrome.shows("#password").await);
+    chrome.write("#user-id", user_id).await;
+    chrome.click("#way-form button[type=submit]").await;
+    chrome.until_shown("#half").await;
+}
+
+#[tokio::test]
+async fn a_chip_beside_the_app_from_the_bank_to_the_bank() {
+    let scene = Scene::new().await;
+    let chrome = &scene.chrome;
+    let (citizen, phone) = scene.world.person("jytte-berg").await;
+    let (_, others) = scene.world.person("kalle-berg").await;
+    let key = chrome.plug_in("usb", true).await;
+    register(&scene, &citizen).await;
+    chrome.until_text("#done", "Chippen er tilknyttet.").await;
+
+    scene.log_on().await;
+    chrome.click("#ways a[href$='app+chip']").await;
+    chrome.until_shown("#way-form").await;
+    take(chrome, DESK, "chip-app").await;
+    chrome.write("#user-id", "jytte-berg").await;
+    chrome.click("#way-form button[type=submit]").await;
+    chrome.until_text("#half h2", "Din chip er brugt. Godkend nu i appen.").await;
+    take(chrome, DESK, "chip-app-phone").await;
+    chrome.prefers(&[("prefers-color-scheme", "dark")]).await;
+    take(chrome, DESK, "chip-app-phone-dark").await;
+    chrome.prefers(&[]).await;
+    // Another person's phone is told that it does not fit, and the page waits on.
+    let scanned = others.scan(&scene.see().await).await;
+    assert_eq!(phone::code(scanned), Some(Code::MeansWrong));
+    let view = scene.scan(&phone).await;
+    chrome.until_text("#status", "Åbnet på din telefon. Læs den, og svar dér.").await;
+    assert!(!chrome.shows("#half").await);
+    phone.approve(&view, PIN).await.unwrap();
+    scene.signed_in("jytte-berg Testesen", "scanned_qr").await;
+    take(chrome, DESK, "chip-app-signed-in").await;
+    let console = chrome.console().await;
+    assert_eq!(console.iter().filter(|line| !line.contains("pubKeyCredParams")).count(), 0, "{console:?}");
+
+    // Somebody else's name: the page says the same, and the phone that does not. Without the chip it goes on.
+    chrome.click("#logout").await;
+    scene.log_on().await;
+    half(&scene, "kalle-berg").await;
+    chrome.until_text("#half h2", "Din chip er brugt. Godkend nu i appen.").await;
+    let scanned = phone.scan(&scene.see().await).await;
+    assert_eq!(phone::code(scanned), Some(Code::MeansWrong));
+    chrome.click("#half-form button").await;
+    chrome.until_shown("#other").await;
+    assert!(!chrome.shows("#half").await);
+    let view = scene.scan(&phone).await;
+    phone.approve(&view, PIN).await.unwrap();
+    scene.signed_in("jytte-berg Testesen", "scanned_qr").await;
+
+    // On a narrow screen, at High, in English; the way that was used last comes first.
+    chrome.resize(320, 640).await;
+    scene.open(&Ask { language: Some("en"), ..Ask::login().at("High") }).await;
+    assert!(chrome.text("#ways li").await.unwrap().starts_with("Log on with the Godkend app + chip"));
+    chrome.click("#ways a").await;
+    chrome.until_shown("#chip").await;
+    assert_eq!(chrome.script("return document.documentElement.scrollWidth").await, 320);
+    chrome.write("#user-id", "jytte-berg").await;
+    // Too late: the page says so, and nothing was sent on.
+    scene.world.advance(200).await;
+    chrome.click("#way-form button[type=submit]").await;
+    chrome.until_text("#problem", "The request has expired. Start again where you signed in.").await;
+    chrome.unplug(&key).await;
+}
+
+#[tokio::test]
+async fn a_code_that_was_handed_out_is_not_lost_with_a_change_of_language() {
+    let scene = Scene::new().await;
+    let chrome = &scene.chrome;
+    let citizen = scene.world.citizen("bodil-berg").await;
+    let key = chrome.plug_in("usb", true).await;
+    let given = code(&scene, &citizen).await;
+    for page in ["chip", "password"] {
+        chrome.open(&format!("{}/{page}", scene.world.url)).await;
+        chrome.write("#code", &given).await;
+        for language in ["kl", "en", "da"] {
+            chrome.click(&format!(".languages a[hreflang={language}]")).await;
+            chrome.until_at(format!("{}/{page}?language={language}", scene.world.url)).await;
+            let held = until(async || (chrome.attribute("#code", "value").await.is_some()).then_some(())).await;
+            assert!(held.is_some());
+            assert_eq!(chrome.script("return document.getElementById('code').value").await, given.as_str(), "{page}");
+            assert!(!chrome.url().await.contains('#'), "the address does not keep it");
+        }
+    }
+    chrome.open(&format!("{}/chip?language=kl", scene.world.url)).await;
+    chrome.write("#code", &given).await;
+    chrome.click("#chip-form button").await;
+    chrome.until_text("#done", "Chip ilanngunneqarpoq.").await;
+    chrome.unplug(&key).await;
+}
+
+pub(crate) async fn code(scene: &Scene, citizen: &Citizen) -> String {
     let path = format!("citizens/{}/chip", citizen.id);
     let (status, opened) = scene.world.desk(Method::POST, &path, Some(json!({}))).await;
     assert_eq!(status, 201, "{opened}");
@@ -25,7 +127,7 @@ async fn code(scene: &Scene, citizen: &Citizen) -> String {
 }
 
 /// Registers what is plugged in, with a code of the desk's.
-async fn register(scene: &Scene, citizen: &Citizen) {
+pub(crate) async fn register(scene: &Scene, citizen: &Citizen) {
     let code = code(scene, citizen).await;
     scene.chrome.open(&format!("{}/chip", scene.world.url)).await;
     scene.chrome.write("#code", &code).await;
@@ -67,7 +169,7 @@ async fn a_key_in_the_computer_is_registered_and_signs_in_at_high_with_a_passwor
     // At High, in English, on a narrow screen: the chip is the only way beside the app.
     chrome.resize(320, 640).await;
     scene.open(&Ask { language: Some("en"), ..Ask::login().at("High") }).await;
-    assert_eq!(chrome.script("return document.querySelectorAll('#ways li').length").await, 1);
+    assert_eq!(chrome.script("return document.querySelectorAll('#ways li').length").await, 2);
     assert!(chrome.text("#ways li").await.unwrap().starts_with("Log on with password + chip"));
     chrome.click("#ways a").await;
     chrome.until_shown("#chip").await;
@@ -79,7 +181,7 @@ async fn a_key_in_the_computer_is_registered_and_signs_in_at_high_with_a_passwor
     let lost = format!("citizens/{}/chip/lost", citizen.id);
     assert_eq!(scene.world.desk(Method::POST, &lost, Some(json!({}))).await.0, 200);
     scene.open(&Ask::login().at("High")).await;
-    chrome.click("#ways a").await;
+    chrome.click("#ways a[href$='password+chip']").await;
     enter(&scene, "gry-berg", PASSWORD).await;
     chrome.until_text("#problem", "Oplysningerne passer ikke. Kontrollér dem alle, og prøv igen.").await;
 }

@@ -1,5 +1,6 @@
 //! A person who has no mouse, from the bank to the bank.
 
+use crate::chip::code;
 use crate::means::{PASSWORD, choose, holder};
 use crate::scene::Scene;
 use godkend_tests::phone::PIN;
@@ -59,6 +60,33 @@ async fn a_typed_number_signs_in_by_keyboard_alone() {
     tab_to(&scene, "#cancel").await;
     chrome.press(ENTER).await;
     scene.declined("The person declined.").await;
+}
+
+#[tokio::test]
+async fn a_chip_is_registered_and_signs_in_beside_the_app_by_keyboard_alone() {
+    let scene = Scene::new().await;
+    let chrome = &scene.chrome;
+    let (citizen, phone) = scene.world.person("signe-berg").await;
+    chrome.plug_in("usb", true).await;
+    let given = code(&scene, &citizen).await;
+    chrome.open(&format!("{}/chip", scene.world.url)).await;
+    tab_to(&scene, "#code").await;
+    chrome.press(&format!("{given}{ENTER}")).await;
+    chrome.until_shown("#done").await;
+    chrome.open(&scene.bank).await;
+    tab_to(&scene, "#login").await;
+    chrome.press(ENTER).await;
+    chrome.until_at(format!("{}/login/", scene.world.url)).await;
+    tab_to(&scene, "#ways a[href$='app+chip']").await;
+    chrome.press(ENTER).await;
+    chrome.until_shown("#way-form").await;
+    tab_to(&scene, "#user-id").await;
+    chrome.press(&format!("signe-berg{ENTER}")).await;
+    chrome.until_shown("#half").await;
+    tab_to(&scene, "#half-form button").await;
+    let view = scene.scan(&phone).await;
+    phone.approve(&view, PIN).await.unwrap();
+    scene.signed_in("signe-berg Testesen", "scanned_qr").await;
 }
 
 #[tokio::test]

@@ -63,7 +63,13 @@ async fn every_page_fits_its_picture() {
     chrome.until_shown("#remembered").await;
     take(chrome, PHONE, "login-remembered").await;
 
-    for (page, name) in [("block", "block"), ("password", "choose-password"), ("login/unknown", "other-browser")] {
+    let pages = [
+        ("block", "block"),
+        ("password", "choose-password"),
+        ("chip", "register-chip"),
+        ("login/unknown", "other-browser"),
+    ];
+    for (page, name) in pages {
         chrome.open(&format!("{}/{page}", scene.world.url)).await;
         take(chrome, DESK, name).await;
     }

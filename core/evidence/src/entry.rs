@@ -182,7 +182,8 @@ pub enum AuditEntry {
         binding: Binding,
         /// The level that was reached.
         level: Option<Level>,
-        /// The policy's names of the means that were proved on a page instead of by a phone.
+        /// The policy's names of the means that were proved, where it was not a phone alone: on a page, or a phone with a
+        /// chip that signed on the page.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         means: Vec<String>,
         /// The challenge's hash.

@@ -44,6 +44,8 @@ pub struct Shown {
     pub binding: Binding,
     /// The level that was reached.
     pub level: Option<Level>,
+    /// What proved the person where it was not a phone alone, by the policy's names. The server's word, in the log.
+    pub means: Vec<String>,
     /// When it was decided.
     pub at: i64,
     /// The hash that names the challenge.
@@ -111,6 +113,8 @@ pub struct Stated {
     pub binding: Binding,
     /// The level that was reached.
     pub level: Option<Level>,
+    /// What proved the person where it was not a phone alone, by the policy's names. The server's word, in the log.
+    pub means: Vec<String>,
     /// When.
     pub at: i64,
     /// Where it stands in the log.
@@ -158,6 +162,9 @@ impl fmt::Display for Shown {
         writeln!(f, "Person:        {} (device {})", visible(&self.uuid), self.device.to_base64())?;
         writeln!(f, "Binding:       {}", self.binding.name())?;
         writeln!(f, "Level:         {}", self.level.map_or("none", Level::name))?;
+        if !self.means.is_empty() {
+            writeln!(f, "Means:         {}", visible(&self.means.join(" + ")))?;
+        }
         write!(f, "Log:           entry {index} of {size}, epoch {epoch}; the keys were enrolled before it")
     }
 }

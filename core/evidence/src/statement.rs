@@ -36,6 +36,7 @@ pub fn verify_statement(file: &[u8], root: &Root) -> Result<Stated, EvidenceErro
         factor,
         binding,
         level,
+        means,
         challenge: None,
         answer: None,
         at,
@@ -56,6 +57,7 @@ pub fn verify_statement(file: &[u8], root: &Root) -> Result<Stated, EvidenceErro
         factor,
         binding,
         level,
+        means,
         at,
         log: seen(&checkpoint, file.decision.index),
     })

@@ -125,6 +125,7 @@ fn of_shown(shown: &Shown, language: Language) -> Vec<Section> {
     }
     facts.push((t("Browser og telefon", "Browser and phone"), binding(shown.binding).of(language).to_owned()));
     facts.extend(shown.level.map(|reached| (t("Opnået niveau", "Level reached"), level(reached, language))));
+    facts.extend(of_means(&shown.means, language));
     facts.push((t("Transaktion", "Transaction"), shown.transaction.to_base64()));
     facts.push((t("Spørgsmålets aftryk", "Hash of the request"), shown.challenge.to_base64()));
     facts.push((t("Svarets aftryk", "Hash of the answer"), shown.answer.to_base64()));
@@ -144,6 +145,7 @@ fn of_stated(stated: &Stated, language: Language) -> Section {
     facts.extend(stated.device.map(|device| (t("Telefon", "Phone"), device.to_base64())));
     facts.push((t("Browser og telefon", "Browser and phone"), binding(stated.binding).of(language).to_owned()));
     facts.extend(stated.level.map(|reached| (t("Opnået niveau", "Level reached"), level(reached, language))));
+    facts.extend(of_means(&stated.means, language));
     facts.push((t("Transaktion", "Transaction"), stated.transaction.to_base64()));
     facts.push((
         t("Ikke vist her", "Not shown here"),
@@ -151,6 +153,12 @@ fn of_stated(stated: &Stated, language: Language) -> Section {
             .to_owned(),
     ));
     Section { heading: t("Hvad serveren har skrevet i loggen", "What the server wrote into the log"), facts }
+}
+
+/// What proved the person where it was not a phone alone: the server's word.
+fn of_means(means: &[String], language: Language) -> Option<(&'static str, String)> {
+    let label = Both("Midler, efter loggen", "Means, by the log").of(language);
+    (!means.is_empty()).then(|| (label, visible(&means.join(" + "))))
 }
 
 fn of_log(seen: &Seen, witnessed: Option<&Witnessed>, language: Language) -> Section {

@@ -26,8 +26,10 @@ use crate::audit::AuditEntry;
 use crate::docs::{self, Changes, retry};
 use crate::error::ApiError;
 use crate::history::{self, About};
+use crate::means::{CHIP, beside};
 use crate::phone::{Call, request, version};
 use crate::pin;
+use crate::policy::APP;
 use crate::records::{Account, Device, Enrolment, Entry, Outcome, Transaction};
 
 /// Handles an [`AnswerRequest`].
@@ -196,7 +198,12 @@ async fn accept(
     let answer = given.received.claimed();
     let Read { mut device, mut account, own, now, reset, cleared } = read;
     let mut transaction = waiting?;
-    let levels = factor_levels(app, given, &device.doc, &account.doc, &own)?;
+    let beside = match answer.decision {
+        Decision::Approve => beside::of(app, &transaction.doc, &account.doc.id).await?,
+        Decision::Deny | Decision::ReportFraud => None,
+    };
+    let chip = beside.as_ref().map(|beside| beside.worth);
+    let levels = factor_levels(app, given, &device.doc, &account.doc, &own, chip)?;
     let binding = own.challenge.binding;
     let mut changes = Changes::new();
     // The entry of a reset's new PIN says it all.
@@ -233,7 +240,7 @@ async fn accept(
         remember_browser: answer.remember_browser
             && own.challenge.may_remember
             && may_remember(&transaction.doc, binding),
-        means: Vec::new(),
+        means: if beside.is_some() { vec![APP.to_owned(), CHIP.to_owned()] } else { Vec::new() },
         evidence: Some((given.request.challenge.clone(), Blob(cbor::encode(&lasting(&given.request))))),
     };
     let hashes = Some((own.hash, given.hash));
@@ -255,6 +262,9 @@ async fn accept(
     changes.log(&ratchet_entry(&device.doc, given.hash, now)).update(&device);
     if !done.account_written {
         changes.unchanged(&account);
+    }
+    if let Some(beside) = &beside {
+        changes.unchanged(&beside.chip);
     }
     changes.commit(&*app.store).await?;
     settle::told(app, &transaction.doc);
@@ -292,6 +302,7 @@ fn factor_levels(
     device: &Device,
     account: &Account,
     own: &Own,
+    chip: Option<Level>,
 ) -> Result<Option<(Level, Level)>, ApiError> {
     let answer = given.received.claimed();
     if answer.decision != Decision::Approve {
@@ -310,8 +321,8 @@ fn factor_levels(
     };
     let signature = given.request.factor_signature.as_ref().ok_or(Code::Malformed)?;
     given.received.check_as(role, &key.ok_or(Code::FactorRefused)?, signature)?;
-    let reached = level::reached(app, account, device, answer.factor, own.challenge.binding);
-    let authenticator = level::authenticator(app, device, answer.factor);
+    let reached = level::reached(app, account, device, answer.factor, own.challenge.binding, chip);
+    let authenticator = level::authenticator(app, device, answer.factor, chip);
     match (reached, authenticator) {
         (Some(level), Some(authenticator)) if level >= own.challenge.level => Ok(Some((level, authenticator))),
         _ => Err(Code::LevelUnreachable.into()),

@@ -3,7 +3,7 @@
 use godkend_protocol::bytes::{Blob, Hash32, Nonce};
 use godkend_protocol::codes::Code;
 use godkend_protocol::messages::approval::{Challenge, Fetched, MAX_LIFETIME, challenge_hash};
-use godkend_protocol::types::{Action, Binding, LogPosition};
+use godkend_protocol::types::{Action, Binding, Level, LogPosition};
 
 use super::transaction::lifetime;
 use super::{level, seal};
@@ -57,6 +57,8 @@ pub(super) struct Asked<'a> {
     pub(super) nonce: Nonce,
     pub(super) log: Option<&'a LogPosition>,
     pub(super) app_version: &'a str,
+    /// What a chip is worth that has signed on the page.
+    pub(super) chip: Option<Level>,
 }
 
 /// Signs the challenge of a transaction for a device, and packs it with the log's state.
@@ -72,7 +74,8 @@ pub(super) fn fetched(
     asked: &Asked<'_>,
 ) -> Result<Vec<u8>, ApiError> {
     seal::check(app, transaction)?;
-    let factors = level::factors(app, account, device, transaction.action, binding, transaction.level)?;
+    let Asked { chip, .. } = asked;
+    let factors = level::factors(app, account, device, transaction.action, binding, transaction.level, *chip)?;
     let checkpoint = app.log.checkpoint();
     let log = AuditLog::position(&checkpoint);
     let consistency = app.log.consistency(asked.log, &log).map_err(|error| {

@@ -15,6 +15,7 @@ use super::{level, number};
 use crate::app::App;
 use crate::docs::{self, Changes, retry};
 use crate::error::ApiError;
+use crate::means::beside;
 use crate::phone::{Call, request, version};
 use crate::records::{Addressed, AddressedBy, Browser, Entry, Taken, Transaction};
 
@@ -26,7 +27,7 @@ pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiErro
     version::note(&app, &caller.device.doc, &fetch.app_version).await?;
     let transaction_id = find(&app, &caller.account.doc.id, fetch).await?;
     let (device, account) = (&caller.device.doc, &caller.account.doc);
-    let (transaction, binding) = retry(|| async {
+    let (transaction, binding, chip) = retry(|| async {
         let now = app.now();
         let mut entry = match (&fetch.how, read(&app, &transaction_id).await) {
             (FetchHow::Scanned { .. }, Err(error)) if error.code == Code::TransactionUnknown => {
@@ -40,23 +41,26 @@ pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiErro
         let validity_ms = i64::try_from(app.config.approval.qr_valid_seconds).unwrap_or(3).saturating_mul(1000);
         prove(&entry.doc, &fetch.how, &device.id, app.clock.now_ms(), validity_ms)?;
         check_open(&entry.doc, now)?;
-        let binding = match claim(&entry.doc, &fetch.how, &device.id, &account.id)? {
+        let claimed = claim(&entry.doc, &fetch.how, &device.id, &account.id)?;
+        // Where a chip has signed, nobody answers but its owner.
+        let chip = beside::of(&app, &entry.doc, &account.id).await?.map(|beside| beside.worth);
+        let binding = match claimed {
             Claim::Pushed(binding) => {
                 show(&app, &mut entry, binding).await?;
                 binding
             }
             Claim::Takes(binding) => {
                 // Refused here, nothing is claimed: another phone of the person may reach the level.
-                level::factors(&app, account, device, entry.doc.action, binding, entry.doc.level)?;
+                level::factors(&app, account, device, entry.doc.action, binding, entry.doc.level, chip)?;
                 take(&app, &mut entry, Taken { device: device.id, binding }, account.id, now).await?;
                 binding
             }
         };
         check_browser(&app, &entry.doc, binding).await?;
-        Ok((entry.doc, binding))
+        Ok((entry.doc, binding, chip))
     })
     .await?;
-    let asked = Asked { nonce: fetch.nonce, log: fetch.log.as_ref(), app_version: &fetch.app_version };
+    let asked = Asked { nonce: fetch.nonce, log: fetch.log.as_ref(), app_version: &fetch.app_version, chip };
     challenge::fetched(&app, &transaction, account, device, binding, &asked)
 }
 

@@ -6,12 +6,16 @@ use godkend_protocol::types::{Action, Binding, Factor, KeyPurpose, Level, Securi
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::means::CHIP;
 use crate::policy::{self, Proved};
 use crate::records::{Account, Device};
 
-/// The level of the device's keys with this factor; `None` where the device lacks it.
-pub(super) fn authenticator(app: &App, device: &Device, factor: Factor) -> Option<Level> {
-    own_level(app, authenticator_security(device, factor)?)
+/// The level of the device's keys with this factor, and of a chip of that worth beside them; `None` where the device lacks
+/// the factor.
+pub(super) fn authenticator(app: &App, device: &Device, factor: Factor, chip: Option<Level>) -> Option<Level> {
+    let security = authenticator_security(device, factor)?;
+    let both = chip.and_then(|worth| given(app, security, &[Proved::of(CHIP)]).map(|level| level.min(worth)));
+    own_level(app, security).max(both)
 }
 
 /// The level of an offline code of the device: the finger or face before it, and the key that makes it.
@@ -19,15 +23,16 @@ pub(super) fn offline(app: &App, device: &Device) -> Option<Level> {
     own_level(app, offline_security(device)?)
 }
 
-/// What an approval with this factor and binding is worth; `None` where the device lacks the factor.
+/// What an approval with this factor, binding and chip is worth; `None` where the device lacks the factor.
 pub(super) fn reached(
     app: &App,
     account: &Account,
     device: &Device,
     factor: Factor,
     binding: Binding,
+    chip: Option<Level>,
 ) -> Option<Level> {
-    authenticator(app, device, factor).map(|level| level.min(account.identity_level).min(binding.cap()))
+    authenticator(app, device, factor, chip).map(|level| level.min(account.identity_level).min(binding.cap()))
 }
 
 /// What may prove the person for this action.
@@ -42,6 +47,7 @@ pub(super) fn factors(
     action: Action,
     binding: Binding,
     least: Level,
+    chip: Option<Level>,
 ) -> Result<Vec<Factor>, ApiError> {
     let trusted = device.epoch == app.log.epoch();
     let usable = usable(action, device, trusted);
@@ -51,17 +57,24 @@ pub(super) fn factors(
     if !action.is_relying_party() {
         return Ok(usable);
     }
-    let enough = |factor: &Factor| reached(app, account, device, *factor, binding).is_some_and(|level| level >= least);
+    let enough =
+        |factor: &Factor| reached(app, account, device, *factor, binding, chip).is_some_and(|level| level >= least);
     let factors: Vec<_> = usable.into_iter().filter(enough).collect();
     if factors.is_empty() { Err(Code::LevelUnreachable.into()) } else { Ok(factors) }
 }
 
 /// What the policy gives for the app alone, by where its keys are.
 fn own_level(app: &App, security: SecurityLevel) -> Option<Level> {
+    given(app, security, &[])
+}
+
+/// What it gives for the app with these beside it.
+fn given(app: &App, security: SecurityLevel, beside: &[Proved<'_>]) -> Option<Level> {
     let software_is_high = app.config.server.test_environment && app.config.approval.software_keys_high;
     let hardware = security >= SecurityLevel::TrustedEnvironment || software_is_high;
     let own = Some(app.policy.app_level(hardware));
-    app.policy.level(&[Proved { name: policy::APP, own }])
+    let app_itself = Proved { name: policy::APP, own };
+    app.policy.level(&core::iter::once(app_itself).chain(beside.iter().copied()).collect::<Vec<_>>())
 }
 
 /// Where the weakest key is that answers with this factor; `None` where the device lacks it.

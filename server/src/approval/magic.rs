@@ -32,7 +32,7 @@ pub async fn act(app: &App, id: &Id) -> Result<(), ApiError> {
         let account = docs::get::<Account>(&*app.store, &named.0).await?;
         let Some(account) = account.filter(|_| addressed.is_some()) else { return Ok(()) };
         let Some(magic) = account.doc.magic else { return Ok(()) };
-        if check_open(&entry.doc, now).is_err() || entry.doc.taken.is_some() {
+        if check_open(&entry.doc, now).is_err() || entry.doc.taken.is_some() || entry.doc.chip.is_some() {
             return Ok(());
         }
         let mut changes = Changes::new();

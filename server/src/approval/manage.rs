@@ -48,7 +48,7 @@ pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiErro
     if transaction.operation.as_ref() != Some(&manage.operation) {
         return Err(Code::Internal.into());
     }
-    let asked = Asked { nonce: manage.nonce, log: manage.log.as_ref(), app_version: &manage.app_version };
+    let asked = Asked { nonce: manage.nonce, log: manage.log.as_ref(), app_version: &manage.app_version, chip: None };
     let fetched = challenge::fetched(&app, &transaction, account, device, Binding::Device, &asked)?;
     if manage.operation == Operation::ChangePin {
         crate::pin::note_change(&app, &fetched).await?;
@@ -85,6 +85,7 @@ pub(super) fn own_transaction(app: &App, id: Id, operation: Operation) -> Transa
         taken: None,
         shown: false,
         offline: None,
+        chip: None,
         outcome: None,
         collected: false,
         oidc: None,

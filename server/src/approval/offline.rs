@@ -97,6 +97,10 @@ pub async fn offline_challenge(app: &App, id: &Id) -> Result<String, ApiError> {
         if entry.doc.taken.is_some() {
             return Err(Code::TransactionTaken.into());
         }
+        // A chip has signed: a phone completes that, or nobody.
+        if entry.doc.chip.is_some() {
+            return Err(Code::OperationRefused.into());
+        }
         if let Some(offline) = &entry.doc.offline {
             return Ok(link(offline.challenge.clone()));
         }

@@ -91,7 +91,7 @@ pub struct Granted {
     pub factor: Factor,
     /// How the browser was bound.
     pub binding: Binding,
-    /// The policy's names of the means that were proved on the page; none where a phone answered.
+    /// The policy's names of the means that were proved, where it was not a phone alone.
     pub means: Vec<String>,
     /// Unix seconds of the approval.
     pub at: i64,

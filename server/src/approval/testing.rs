@@ -77,6 +77,7 @@ pub(crate) fn transaction() -> Transaction {
         taken: None,
         shown: false,
         offline: None,
+        chip: None,
         outcome: None,
         collected: false,
         oidc: None,

@@ -264,6 +264,7 @@ pub(super) fn fresh(app: &App, new: &NewTransaction, page: bool) -> Transaction 
         taken: None,
         shown: false,
         offline: None,
+        chip: None,
         outcome: None,
         collected: false,
         oidc: None,

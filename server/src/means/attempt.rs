@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::records::{Attempt, Filler, Password};
 use super::tries::{self, Counter};
-use super::{Judged, PASSWORD, Proof, challenge, context, known, password};
+use super::{Judged, PASSWORD, Proof, beside, challenge, context, known, password};
 use crate::app::App;
 use crate::approval;
 use crate::audit::AuditEntry;
@@ -62,6 +62,9 @@ fn binding(app: &App, combination: &Combination) -> Option<Level> {
 
 /// How the page's means bind the browser: by the best of them.
 fn bound_by(app: &App, means: &[String]) -> Option<Binding> {
+    if beside::is(means) {
+        return Some(Binding::Origin);
+    }
     if !means.iter().any(|name| name == PASSWORD) || means.iter().any(|name| name == APP) {
         return None;
     }
@@ -92,7 +95,7 @@ pub async fn start(app: &App, id: &Id, session: &Hash32, first: &First<'_>) -> R
     }
     let offered = offered(app, &open.doc);
     let combination = offered.into_iter().find(|combination| combination.name() == first.combination);
-    let combination = combination.ok_or(Code::LevelUnreachable)?;
+    let combination = combination.filter(|combination| !combination.has_app()).ok_or(Code::LevelUnreachable)?;
     let mut others: Vec<&String> = combination.means.iter().filter(|name| *name != PASSWORD).collect();
     others.sort();
     if !others.into_iter().eq(first.proofs.keys()) {
@@ -102,7 +105,7 @@ pub async fn start(app: &App, id: &Id, session: &Hash32, first: &First<'_>) -> R
     retry(|| start_attempt(app, id, session, first, &folded, combination, hash)).await
 }
 
-async fn open(app: &App, id: &Id, session: &Hash32) -> Result<Entry<Transaction>, ApiError> {
+pub(super) async fn open(app: &App, id: &Id, session: &Hash32) -> Result<Entry<Transaction>, ApiError> {
     let entry = approval::read(app, id).await?;
     approval::check_session(&entry.doc, Some(session))?;
     approval::check_open(&entry.doc, app.now())?;
@@ -201,8 +204,8 @@ async fn start_attempt(
     Ok(started.ke2)
 }
 
-/// What all the proofs beside the password say together.
-async fn judge(
+/// What all the proofs beside the password or the app say together.
+pub(super) async fn judge(
     app: &App,
     transaction: &Transaction,
     account: Id,
@@ -212,7 +215,7 @@ async fn judge(
     now: i64,
 ) -> Result<Judged, ApiError> {
     let mut all = Judged { right: true, ..Judged::default() };
-    for name in combination.means.iter().filter(|name| *name != PASSWORD) {
+    for name in combination.means.iter().filter(|name| *name != PASSWORD && *name != APP) {
         let (Some(means), Some(value)) = (app.means.get(name), first.proofs.get(name)) else {
             return Err(Code::Malformed.into());
         };
@@ -338,7 +341,7 @@ async fn right(
 }
 
 /// What is written instead of a known person's documents: two at most in one commit.
-async fn fillers(app: &App, id: &Id, at: i64) -> Result<Vec<Entry<Filler>>, ApiError> {
+pub(super) async fn fillers(app: &App, id: &Id, at: i64) -> Result<Vec<Entry<Filler>>, ApiError> {
     let mut fillers = Vec::new();
     for number in 0..2 {
         let filler = Filler { shard: id.0[0], number, at };

@@ -5,6 +5,7 @@
 //! is answered as for an unknown user. Counters (`tries`) keep a stranger from using up the owner's tries.
 
 pub mod attempt;
+pub mod beside;
 pub mod chip;
 mod code;
 pub mod desk;
@@ -164,7 +165,8 @@ pub fn context(app: &App, transaction: &Transaction, session: &Hash32) -> Hash32
 }
 
 /// What a proof that is a signature signs: the login, its browser and what is asked (`context`), and OPAQUE's first message.
-/// So a signature belongs to one try, and nothing has to be remembered for it. A page computes the same.
+/// So a signature belongs to one try, and nothing has to be remembered for it. A page computes the same. Beside the app there
+/// is no such message, and it belongs to the login.
 #[must_use]
 pub fn challenge(context: &Hash32, ke1: &[u8]) -> Hash32 {
     godkend_protocol::crypto::sha256(&[b"godkend/1/chip", &context.0, ke1])

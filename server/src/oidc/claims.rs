@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::payment::{PAYMENT_TYPE, amount_text};
 use super::records::{Ask, Grant};
 use crate::config::{Cpr, RelyingParty};
+use crate::policy::APP;
 use crate::records::Account;
 
 /// Who issues a token, for whom, and when.
@@ -133,14 +134,23 @@ fn at_hash(token: &str) -> String {
 }
 
 fn amr(grant: &Grant) -> Vec<&str> {
-    if !grant.means.is_empty() {
-        return grant.means.iter().map(|means| crate::means::amr(means)).collect();
-    }
-    match grant.factor {
+    let by_app = match grant.factor {
         Factor::Pin => vec!["code_app", "pin"],
         Factor::Biometric => vec!["code_app", "biometric"],
         Factor::None => vec!["code_app"],
+    };
+    if grant.means.is_empty() {
+        return by_app;
     }
+    let mut all = Vec::new();
+    for means in &grant.means {
+        if means == APP {
+            all.extend(&by_app);
+        } else {
+            all.push(crate::means::amr(means));
+        }
+    }
+    all
 }
 
 /// Whole years between a `YYYY-MM-DD` and a Unix time.

@@ -180,6 +180,12 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// A phone has answered, alone or with a chip beside it.
+    #[must_use]
+    pub fn by_phone(&self) -> bool {
+        self.means.is_empty() || self.means.iter().any(|means| means == crate::policy::APP)
+    }
+
     /// What a collected approval is good for.
     #[must_use]
     pub fn of(transaction: Id, granted: &Granted) -> Self {

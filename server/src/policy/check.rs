@@ -163,8 +163,9 @@ impl Policy {
         }
     }
 
-    /// Looks at every set of means, with the app at its best: what it reaches is carried by one of its means, two factors
-    /// stand behind all above Low, and means that carry Low alone never reach more together, however many they are.
+    /// Looks at every set of means: what it reaches is carried by one of its means, two factors stand behind all above Low,
+    /// and means that carry Low alone never reach more together, however many they are. Once with the app at its best, and
+    /// once with its keys in software, where the app carries no more than the policy says of those.
     fn prove(&self, broken: &mut Vec<String>) {
         for bits in 0_u32..(1 << self.means.len()) {
             let set: Vec<&MeansRule> =
@@ -172,9 +173,24 @@ impl Policy {
             let within = |combination: &&Combination| {
                 combination.means.iter().all(|name| set.iter().any(|means| means.name == *name))
             };
+            let names: Vec<&str> = set.iter().map(|means| means.name.as_str()).collect();
+            let software = level_of(self.app.software_keys);
+            let given = self.combination.iter().filter(within).map(|combination| match combination.level {
+                Worth::Own => software,
+                _ => self.at_best(combination),
+            });
+            let most = |means: &&MeansRule| match means.name.as_str() {
+                APP => level_of(means.most).min(software),
+                _ => level_of(means.most),
+            };
+            if given.max() > set.iter().map(most).max() {
+                broken.push(format!(
+                    "{} together reach what they cannot carry with the app's keys in software.",
+                    names.join(", ")
+                ));
+            }
             let reached = self.combination.iter().filter(within).map(|combination| self.at_best(combination)).max();
             let Some(reached) = reached else { continue };
-            let names: Vec<&str> = set.iter().map(|means| means.name.as_str()).collect();
             let kinds: BTreeSet<Kind> = set.iter().flat_map(|means| means.kinds.iter().copied()).collect();
             if reached > self.carried(&set) || (reached > Level::Low && kinds.len() < 2) {
                 broken.push(format!(

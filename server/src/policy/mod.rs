@@ -110,6 +110,11 @@ impl Combination {
         self.means.iter().any(|name| name == crate::means::CHIP)
     }
 
+    /// The app is a part of it.
+    pub(crate) fn has_app(&self) -> bool {
+        self.means.iter().any(|name| name == APP)
+    }
+
     /// Its name towards pages: the means' names, joined by `+`.
     #[must_use]
     pub fn name(&self) -> String {

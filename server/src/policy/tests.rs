@@ -35,6 +35,9 @@ fn the_default_is_sound_and_says_what_the_design_says() {
         (&["app"], Some(Level::Substantial), Some(Level::Substantial)),
         (&["app"], Some(Level::High), Some(Level::High)),
         (&["app", "password"], Some(Level::Substantial), Some(Level::Substantial)),
+        (&["app", "code_display"], Some(Level::Substantial), Some(Level::Substantial)),
+        (&["app", "chip"], Some(Level::Substantial), Some(Level::High)),
+        (&["app", "chip"], Some(Level::High), Some(Level::High)),
     ] {
         assert_eq!(proved(means, own), level, "{means:?}");
     }
@@ -116,6 +119,12 @@ fn every_rule_is_held() {
             "[\"password\", \"chip\"]\nlevel = \"own\"",
             "cannot have the app's own level",
         ),
+        // The app carries High with its keys in hardware, and a display beside it does not make up for software.
+        (
+            "means = [\"app\", \"chip\"]",
+            "means = [\"app\", \"code_display\"]",
+            "cannot carry with the app's keys in software",
+        ),
         ("in_a_row = 5", "in_a_row = 6", "from 1 to 5"),
         ("one_address = 3", "one_address = 5", "below tries.in_a_row"),
         ("[60, 900, 3600]", "[]", "own_browser_waits"),
@@ -139,9 +148,9 @@ fn every_rule_is_held() {
 #[test]
 fn a_page_offers_what_reaches_the_level_best_first() {
     let names = |level| policy().reaching(level).map(Combination::name).collect::<Vec<_>>();
-    assert_eq!(names(Level::High), ["app", "password+chip"]);
-    assert_eq!(names(Level::Substantial), ["app", "password+chip", "password+code_display"]);
-    assert_eq!(names(Level::Low), ["app", "password+chip", "password+code_display", "password"]);
+    assert_eq!(names(Level::High), ["app", "app+chip", "password+chip"]);
+    assert_eq!(names(Level::Substantial), ["app", "app+chip", "password+chip", "password+code_display"]);
+    assert_eq!(names(Level::Low), ["app", "app+chip", "password+chip", "password+code_display", "password"]);
 }
 
 #[test]
@@ -163,5 +172,11 @@ fn people_can_read_it() {
         "{table}"
     );
     assert!(table.contains("| chip alene | intet |"), "{table}");
+    assert!(
+        table.contains("| Godkend-appen + chip | Høj (chip af et kendt fabrikat), Betydelig (andre chips) |"),
+        "{table}"
+    );
+    let english = "| the Godkend app + chip | High (a chip of a proved make), Substantial (other chips) |";
+    assert!(policy().table(Language::En).contains(english));
     assert!(policy().table(Language::En).contains("| password | Low |"));
 }

@@ -21,13 +21,12 @@ use crate::error::ApiError;
 use crate::means::chip;
 
 /// What the app's approval is asked for.
-const PAGE: OwnPage =
-    OwnPage { path: "/chip", title: |language| chip_texts::of(texts::of(language).tag).title, wrong: chip::WRONG };
+const PAGE: OwnPage = OwnPage { path: "/chip", title: |language| chip_texts::of(language).title, wrong: chip::WRONG };
 
 /// `GET /chip`: where a chip is registered, with a code that was handed out after proofing.
 pub(super) async fn page(State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     let (language, code) = page_language(query.as_deref(), &headers);
-    let (t, c) = (texts::of(language), chip_texts::of(texts::of(language).tag));
+    let (t, c) = (texts::of(language), chip_texts::of(language));
     // Back from the app's approval: the code need not be typed.
     let code = match code {
         None => String::new(),

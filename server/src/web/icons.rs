@@ -11,6 +11,8 @@ pub(super) const SHIELD: &str = "M12 3.5l7 2.5v5.5c0 4.5-3 7.5-7 9c-4-1.5-7-4.5-
 pub(super) const CHECK: &str = "M5 12.5l5 5L19.5 7";
 /// A cross.
 pub(super) const CROSS: &str = "M6.5 6.5l11 11M17.5 6.5l-11 11";
+/// A key: a chip.
+pub(super) const KEY: &str = "M8,10.5 A3.5,3.5 0 1 1 8,17.5 A3.5,3.5 0 1 1 8,10.5 Z M10.6,11.6 L18.5,4 M15.5,7 L18,9.5";
 /// A padlock.
 pub(super) const LOCK: &str = "M7 10.5h10a1.5 1.5 0 0 1 1.5 1.5v6.5A1.5 1.5 0 0 1 17 20H7a1.5 1.5 0 0 1-1.5-1.5V12A1.5 1.5 0 0 1 7 10.5zM8.5 10.5V8a3.5 3.5 0 0 1 7 0v2.5M12 14.2v2.1";
 

@@ -94,6 +94,7 @@
     }
     el('pushed').hidden = !(waiting && state.remembered);
     el('sent').textContent = state.shows_number ? texts.sent_number : texts.sent;
+    el('half').hidden = !(waiting && state.chip);
     el('number-box').hidden = !(waiting && state.shows_number);
     el('number').textContent = state.number_spaced || '';
     el('phone').hidden = state.state !== 'opened';

@@ -25,6 +25,7 @@ use crate::app::App;
 use crate::approval::{self, State as TransactionState, TransactionView};
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
+use crate::means::beside;
 use crate::oidc::params::Params;
 use crate::oidc::records::{Finished, Language, Login};
 use crate::oidc::{issuer, request};
@@ -352,6 +353,21 @@ pub(super) async fn extend(
     response
 }
 
+/// `POST /login/<id>/means/forget` with `{}` or as a form: without the chip that has signed, after all.
+pub(super) async fn forget(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let (visit, Nothing {}) = match Visit::posted::<Nothing>(&app, &headers, &id, &body).await {
+        Ok(posted) => posted,
+        Err(error) => return refuse(&headers, error),
+    };
+    let done = beside::forget(&app, &visit.transaction.id, &visit.session).await.map(|()| json!({}));
+    answer(&app, &headers, &visit, done).await
+}
+
 /// Keeps a login as long as its request may last.
 async fn keep(app: &App, id: &Id) -> Result<(), ApiError> {
     let mut login = docs::get::<Login>(&*app.store, &id.0).await?.ok_or(Code::NotFound)?;
@@ -389,6 +405,8 @@ pub(super) fn state_json(app: &App, login: &Login, transaction: &Transaction, vi
         "needs_return": view.needs_return,
         "offline_tries": view.offline_tries,
         "remembered": remembered,
+        // A chip has signed, right or wrong: the phone's part is left.
+        "chip": transaction.chip.is_some(),
         "same_device_link": waiting.then(|| approval::same_device_link(app, transaction)).flatten(),
         "finish": over.then(|| finish_path(transaction)),
     })

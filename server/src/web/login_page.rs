@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::html::{self, Shell, asked, escape};
 use super::icons::{self, emblem, icon};
 use super::texts::{self, Texts};
-use super::{SCRIPT_PATH, TIME_SCRIPT_PATH};
+use super::{SCRIPT_PATH, TIME_SCRIPT_PATH, chip_texts};
 use crate::oidc::records::Login;
 use crate::records::Transaction;
 
@@ -32,7 +32,7 @@ pub(super) struct Shown<'a> {
 /// The login page.
 pub(super) fn login(status: StatusCode, login: &Login, transaction: &Transaction, shown: &Shown<'_>) -> Response {
     let ask = &login.request.ask;
-    let t = texts::of(ask.language);
+    let (t, chip_t) = (texts::of(ask.language), chip_texts::of(ask.language));
     let Shown { state, frames, ways, problem } = shown;
     let id = escape(&transaction.id.to_base64());
     let name = state["state"].as_str().unwrap_or_default();
@@ -53,6 +53,8 @@ pub(super) fn login(status: StatusCode, login: &Login, transaction: &Transaction
 <p id="problem" class="problem" role="alert" tabindex="-1"{problem_tag}>{problem}</p>
 {wait}
 <section id="pushed"{pushed_hidden}>{pushed_emblem}<h2 id="sent">{sent}</h2><p id="remembered">{remembered_text}</p></section>
+<section id="half"{half_hidden}>{half_emblem}<h2>{chip_used}</h2>
+<form id="half-form" method="post" action="/login/{id}/means/forget"><button class="plain" type="submit">{chip_without}</button></form></section>
 <section id="number-box" aria-live="polite"{number_hidden}><p>{number_text}</p><p id="number" class="digits">{number}</p></section>
 <section id="scan"{scan_hidden}><h2>{scan}</h2><div id="qr" role="img" aria-label="{qr_alt}"></div>
 <p><a id="same-device" class="button quiet" hidden>{same_device}</a></p></section>
@@ -83,6 +85,10 @@ pub(super) fn login(status: StatusCode, login: &Login, transaction: &Transaction
         pushed_emblem = emblem("calm", icons::PHONE),
         sent = if number.is_some() { t.sent_number } else { t.sent },
         remembered_text = t.remembered,
+        half_hidden = hidden(waiting && state["chip"] == true),
+        half_emblem = emblem("calm", icons::KEY),
+        chip_used = chip_t.used,
+        chip_without = chip_t.without,
         number_hidden = hidden(waiting && number.is_some()),
         number_text = t.number,
         number = number.unwrap_or_default(),

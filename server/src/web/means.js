@@ -158,6 +158,15 @@
     done.focus();
   }
 
+  // The chip's half. The phone's approval completes the login, on the page that shows the code.
+  async function half() {
+    const proofs = { chip: await chip(() => sign(JSON.parse(el('chip').dataset.asked), [])) };
+    const { id, combination } = main.dataset;
+    const body = { user_id: el('user-id').value, combination, proofs };
+    const { next } = await post('/login/' + id + '/means/chip', body);
+    location.assign(next);
+  }
+
   async function logOn() {
     const base = '/login/' + main.dataset.id + '/means/';
     const combination = main.dataset.combination;
@@ -212,11 +221,25 @@
     finished('choose-form');
   }
 
+  // A code that was handed out is not lost with a change of language: it stays in the browser, behind the address's #.
+  function keepCode() {
+    const kept = new URLSearchParams(location.hash.slice(1)).get('code');
+    if (kept) {
+      el('code').value = kept;
+      history.replaceState(null, '', location.pathname + location.search);
+    }
+    document.querySelectorAll('.languages a').forEach((link) => link.addEventListener('click', () => {
+      link.hash = el('code').value && new URLSearchParams({ code: el('code').value });
+    }));
+  }
+
   if (main.id === 'way') {
-    on(el('way-form'), logOn);
+    on(el('way-form'), el('password') ? logOn : half);
   } else if (main.id === 'choose') {
+    keepCode();
     on(el('choose-form'), choose);
   } else {
+    keepCode();
     on(el('chip-form'), registerChip);
   }
 })();

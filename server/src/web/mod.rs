@@ -57,6 +57,8 @@ pub fn routes(app: Arc<App>) -> Router {
         .route("/login/{id}/way/{combination}", get(ways::page))
         .route("/login/{id}/means/start", post(ways::start))
         .route("/login/{id}/means/finish", post(ways::finish))
+        .route("/login/{id}/means/chip", post(ways::half))
+        .route("/login/{id}/means/forget", post(login::forget))
         .route("/password", get(password::page))
         .route("/password/app", get(password::by_app))
         .route("/password/register", post(password::register))

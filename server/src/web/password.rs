@@ -262,7 +262,7 @@ pub(super) async fn approved(
     let own = found.doc.request.ask.client_id == OWN && crypto::same(&login.doc.session.0, &session.0);
     let here = found.doc.request.redirect_uri.split('?').next() == Some(address(app, page).as_str());
     // By a phone, and by nothing that a password is a part of.
-    if !own || !here || found.doc.redeemed.is_some() || !grant.means.is_empty() || app.now() >= found.doc.expires {
+    if !own || !here || found.doc.redeemed.is_some() || !grant.by_phone() || app.now() >= found.doc.expires {
         return Err(wrong());
     }
     let account = docs::get::<Account>(&*app.store, &grant.account.0).await?.ok_or_else(wrong)?;

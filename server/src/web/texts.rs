@@ -220,6 +220,8 @@ fn greenlandic(code: Code) -> Option<&'static str> {
             "Kukkusumik misileerpallaarputit. Utaqqigit, kodet marluk tulleriit atukkit, app-iluunniit atoruk."
         }
         Code::BlockCodeWrong => "Matusissutissaq kode eqqunngilaq.",
+        Code::ChipCodeWrong => "Chipimut kode eqqunngilaq, piffissaaluunniit naavoq. Nutaamik piniarit.",
+        Code::ChipRefused => "Chip tamanna maani atorneqarsinnaanngilaq.",
         Code::OfflineCodeWrong => "Kode eqqunngilaq.",
         Code::PasswordCodeWrong => "Isissummut nutaamut kode eqqunngilaq, piffissaaluunniit naavoq. Nutaamik piniarit.",
         _ => return None,

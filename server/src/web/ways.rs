@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::html::escape;
 use super::login::{Answer, PageError, Visit, finish_path};
-use super::texts::{self, Texts};
+use super::texts;
 use super::{
     MEANS_SCRIPT_PATH, PASSWORD_WASM_PATH, TIME_SCRIPT_PATH, WASM_POLICY, chip_texts, cookies, html, login, login_page,
     visitor,
@@ -25,8 +25,9 @@ use super::{
 use crate::app::App;
 use crate::error::ApiError;
 use crate::means::attempt::{self, First};
-use crate::means::{self, CHIP, CODE_DISPLAY, PASSWORD, chip};
-use crate::policy::Combination;
+use crate::means::{self, CHIP, CODE_DISPLAY, PASSWORD, beside, chip};
+use crate::oidc::records::Language;
+use crate::policy::{APP, Combination};
 
 /// The links to the other ways that reach the level, best first; the one that this browser used last before them.
 /// `current` is the way whose page it is, if it is not the app's.
@@ -82,7 +83,7 @@ pub(super) async fn page(
         return html::error(ask.language, &Code::LevelUnreachable.into());
     };
     let t = texts::of(ask.language);
-    let chip_t = chip_texts::of(t.tag);
+    let chip_t = chip_texts::of(ask.language);
     let messages = json!({
         "working": t.way_working, "failed": t.way_failed, "lost": t.lost, "approved": t.approved,
         "missing": t.way_missing, "chip_touch": chip_t.touch, "chip_failed": chip_t.failed,
@@ -98,8 +99,6 @@ pub(super) async fn page(
 <form id="way-form" autocomplete="on">
 <label for="user-id">{user_id}</label>
 <input id="user-id" minlength="5" maxlength="48" autocomplete="username" autocapitalize="none" spellcheck="false" required value="{hint}">
-<label for="password">{password}</label>
-<input id="password" type="password" autocomplete="current-password" maxlength="64" required>
 {fields}
 <p id="problem" class="problem" role="alert" tabindex="-1" hidden></p>
 {wait}
@@ -117,8 +116,7 @@ pub(super) async fn page(
         heading = escape(&capital(&app.policy.people_call(combination, ask.language))),
         user_id = t.user_id,
         hint = escape(ask.login_hint.as_deref().unwrap_or_default()),
-        password = t.password,
-        fields = fields(&app, t, combination),
+        fields = fields(&app, ask.language, combination),
         wait = login_page::wait(t),
         log_on = t.log_on,
         ways = list(&app, &visit, &headers, Some(&name)),
@@ -134,10 +132,18 @@ fn capital(text: &str) -> String {
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
-/// The fields of what a combination asks for beside the password. One that has no module here is written as text.
-fn fields(app: &App, t: &Texts, combination: &Combination) -> String {
+/// The fields of what a combination asks for on the page. One that has no module here is written as text.
+fn fields(app: &App, language: Language, combination: &Combination) -> String {
+    let (t, c) = (texts::of(language), chip_texts::of(language));
     let mut fields = String::new();
-    for name in combination.means.iter().filter(|name| *name != PASSWORD) {
+    if !combination.has_app() {
+        fields.push_str(&format!(
+            r#"<label for="password">{}</label>
+<input id="password" type="password" autocomplete="current-password" maxlength="64" required>"#,
+            t.password
+        ));
+    }
+    for name in combination.means.iter().filter(|name| *name != PASSWORD && *name != APP) {
         if name == CODE_DISPLAY {
             fields.push_str(&format!(
                 r#"<label for="code">{}</label>
@@ -148,9 +154,10 @@ fn fields(app: &App, t: &Texts, combination: &Combination) -> String {
             ));
         } else if name == CHIP {
             fields.push_str(&format!(
-                r#"<p id="chip" data-asked="{}">{}</p>"#,
+                r#"<p id="chip" data-asked="{}">{} {}</p>"#,
                 escape(&chip::asked(app).to_string()),
-                chip_texts::of(t.tag).hint,
+                if combination.has_app() { c.then_app } else { "" },
+                c.hint,
             ));
         } else {
             let name = escape(name);
@@ -221,6 +228,38 @@ pub(super) async fn finish(
     let way = way.then(|| cookies::set_way(&app, &last.combination)).flatten();
     for cookie in cookies::set_known(&app, &done.known).into_iter().chain(way) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Half {
+    user_id: String,
+    combination: String,
+    proofs: BTreeMap<String, Value>,
+}
+
+/// `POST /login/<id>/means/chip` with `{"user_id", "combination", "proofs"}`: the chip's half of a combination that a phone
+/// completes; where to go on, whatever is wrong.
+pub(super) async fn half(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    body: Bytes,
+) -> Result<Response, PageError> {
+    let (visit, half) = Visit::changing::<Half>(&app, &headers, &id, &body).await?;
+    let user_id = crate::oidc::request::user_id(&half.user_id).map_err(|_| visit.fail(Code::Malformed))?;
+    let source = visitor::source(&app, &headers, &extensions);
+    let (combination, proofs) = (half.combination.as_str(), &half.proofs);
+    let first = First { user_id: &user_id, combination, ke1: &[], proofs, known: "", source: &source };
+    let done = beside::start(&app, &visit.transaction.id, &visit.session, &first).await;
+    done.map_err(|error| visit.fail(error))?;
+    let next = format!("/login/{}", visit.transaction.id.to_base64());
+    let mut response = Json(json!({ "next": next })).into_response();
+    if let Some(way) = cookies::set_way(&app, combination) {
+        response.headers_mut().append(header::SET_COOKIE, way);
     }
     Ok(response)
 }

@@ -115,6 +115,11 @@ fn worth(app: &App, chip: &Chip) -> Option<Level> {
     Some(level_of(level).min(chip.most))
 }
 
+/// What a chip that signed before is worth now; none for one that may not be used any more.
+pub(super) fn standing(app: &App, chip: &Chip) -> Option<Level> {
+    worth(app, chip).filter(|_| !chip.frozen)
+}
+
 /// What a chip calls the account: 32 bytes that say nothing of the person, and the same for all of their chips.
 fn handle(app: &App, account: &Id) -> Fixed<32> {
     crypto::hmac_sha256(&app.keys.pairwise.0, &[b"godkend/1/chip-user", &account.0])
@@ -146,7 +151,7 @@ pub struct Shown {
 pub async fn shown(app: &App, account: &Id) -> Result<Option<Shown>, ApiError> {
     let chip = docs::get::<Chip>(&*app.store, &Chip::id_of(account).0).await?;
     Ok(chip.map(|Entry { doc: chip, .. }| Shown {
-        level: worth(app, &chip).filter(|_| !chip.frozen),
+        level: standing(app, &chip),
         model: chip.model,
         attested: chip.attested,
         synchronised: chip.synchronised,

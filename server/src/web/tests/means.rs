@@ -10,6 +10,7 @@ use super::*;
 
 const BOTH: &str = "password+code_display";
 const CHIP: &str = "password+chip";
+const BESIDE: &str = "app+chip";
 const SEED: &[u8] = b"12345678901234567890";
 
 /// A person with a password and a display whose button has been pressed `next` times.
@@ -226,12 +227,12 @@ async fn the_page_offers_what_reaches_the_level_and_remembers_the_last() {
         let names = page.text.split("/way/").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
         names.collect::<Vec<_>>()
     };
-    assert_eq!(ways(&mut browser, Level::High).await, [CHIP]);
-    assert_eq!(ways(&mut browser, Level::Substantial).await, [CHIP, BOTH]);
-    assert_eq!(ways(&mut browser, Level::Low).await, [CHIP, BOTH, "password"]);
+    assert_eq!(ways(&mut browser, Level::High).await, [BESIDE, CHIP]);
+    assert_eq!(ways(&mut browser, Level::Substantial).await, [BESIDE, CHIP, BOTH]);
+    assert_eq!(ways(&mut browser, Level::Low).await, [BESIDE, CHIP, BOTH, "password"]);
     let alone = Try { combination: "password", proofs: json!({}), ..both(&anna, "anna-berg", json!({})) };
     assert_eq!(world.try_in(&mut browser, 1, Level::Low, &alone).await.0, "");
-    assert_eq!(ways(&mut browser, Level::Low).await, ["password", CHIP, BOTH], "the last one first");
+    assert_eq!(ways(&mut browser, Level::Low).await, ["password", BESIDE, CHIP, BOTH], "the last one first");
 
     // What is approved must be seen on a device of one's own: no payment, and no other action than a login.
     let path = world.begin(&mut browser, &[("idp_params", "{\"action_text\":\"SIGN\"}")]).await;
