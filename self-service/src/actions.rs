@@ -24,8 +24,10 @@ pub(crate) enum Body {
 pub(crate) enum After {
     /// The overview, which says so.
     Overview,
-    /// A page with the code that was handed out.
+    /// A page with the code that was handed out, for a password.
     Code,
+    /// The same, for a chip.
+    ChipCode,
     /// The page of the new phone.
     NewPhone,
     /// The visit is over.
@@ -158,6 +160,45 @@ pub(crate) const ACTIONS: &[Action] = &[
         ),
         ("Fjern adgangskoden", "Remove the password"),
         ("Adgangskoden er fjernet.", "The password is removed."),
+    ),
+    Action {
+        after: After::ChipCode,
+        serious: false,
+        ..plain(
+            "new-chip",
+            "chip/open",
+            ("Tilknyt en chip", "Register a chip"),
+            (
+                "Du får en kode, som gælder én gang i ti minutter. Med den tilknytter du chippen på Godkends egen side. En \
+                 chip, du har i forvejen, holder op med at virke.",
+                "You get a code that is good once, for ten minutes. With it you register the chip on Godkend's own page. A \
+                 chip that you have already stops working.",
+            ),
+            ("Vis koden", "Show the code"),
+            ("Din kode", "Your code"),
+        )
+    },
+    plain(
+        "chip-lost",
+        "chip/lost",
+        ("Meld chippen tabt", "Report the chip as lost"),
+        (
+            "Chippen virker ikke længere her, heller ikke hvis du finder den igen. Så skal den tilknyttes på ny.",
+            "The chip no longer works here, not even if you find it. It has to be registered anew then.",
+        ),
+        ("Chippen er tabt", "The chip is lost"),
+        ("Chippen er meldt tabt.", "The chip is reported as lost."),
+    ),
+    plain(
+        "remove-chip",
+        "chip/remove",
+        ("Fjern chippen", "Remove the chip"),
+        (
+            "Du kan ikke længere logge på med chippen, hverken sammen med appen eller med adgangskode.",
+            "You can no longer log on with the chip, neither with the app nor with a password.",
+        ),
+        ("Fjern chippen", "Remove the chip"),
+        ("Chippen er fjernet.", "The chip is removed."),
     ),
     Action {
         body: Body::Typed("user_id"),
@@ -349,10 +390,10 @@ pub(crate) const ACTIONS: &[Action] = &[
             "block",
             ("Spær alt", "Block everything"),
             (
-                "Hele din identitet spærres straks: telefoner, browsere, adgangskode og kodeviser. Kun en skranke kan åbne \
+                "Hele din identitet spærres straks: telefoner, browsere, adgangskode, kodeviser og chip. Kun en skranke kan åbne \
                  den igen, når du har vist, hvem du er.",
-                "Your whole identity is blocked at once: phones, browsers, password and code display. Only a desk can open it \
-                 again, when you have shown who you are.",
+                "Your whole identity is blocked at once: phones, browsers, password, code display and chip. Only a desk can \
+                 open it again, when you have shown who you are.",
             ),
             ("Spær alt nu", "Block everything now"),
             ("Alt er spærret.", "Everything is blocked."),

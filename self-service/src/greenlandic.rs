@@ -20,6 +20,8 @@ const TEXTS: &[(&str, &str)] = &[
     ("Adgangskode", "Isissut"),
     ("Ny adgangskode", "Isissut nutaaq"),
     ("Vælg adgangskoden", "Isissummik toqqaagit"),
+    ("Tilknyt en chip", "Chip ilanngunneqassasoq"),
+    ("Tilknyt chippen", "Chip ilanngunniaruk"),
     ("Nyt bruger-id", "Bruger-id nutaaq"),
     ("Din kode", "Kodit"),
     ("Tjeneste", "Kiffartuussivik"),

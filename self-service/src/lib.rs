@@ -354,7 +354,7 @@ async fn act(
             site.sessions.with(&headers, |visit| visit.told = Some(done));
             Redirect::to("/").into_response()
         }
-        After::Code => {
+        After::Code | After::ChipCode => {
             let form = site.sessions.form(&headers);
             pages::code(site.around(&headers, &form), action, &answer)
         }

@@ -160,17 +160,27 @@ fn a_desk_hands_out_every_means_and_takes_it_back() {
         (&"1001".into(), &"active".into(), &true.into())
     );
     assert_eq!(display["battery_until"], 1_924_905_600);
-    done(&["lost-display", "anna-desk"]);
+    done(&["lost-display", "anna-desk", "--by", "bodil"]);
     assert_eq!(done(&["means", "anna-desk"])["displays"][0]["state"], "lost");
     refused(&["lost-display", "anna-desk"], "display_unknown");
 
     for means in ["password", "chip"] {
-        let opened = done(&[means, "anna-desk"]);
+        let opened = done(&[means, "anna-desk", "--by", "bodil"]);
         assert_eq!(opened["code"].as_str().map(str::len), Some(20), "{opened}");
         refused(&[&format!("remove-{means}"), "anna-desk"], "not_found");
     }
     refused(&["lost-chip", "anna-desk"], "not_found");
-    let history = done(&["history", "anna-desk"]).to_string();
+    assert_eq!(done(&["orders"]), serde_json::json!({ "orders": [] }));
+    refused(&["handed", "AAAAAAAAAAAAAAAAAAAAAA"], "not_found");
+    let history = done(&["history", "anna-desk"]);
+    let by = |event: &str| {
+        let lines = history["history"].as_array().unwrap();
+        lines.iter().find(|line| line["event"] == event).map(|line| line["details"]["by"].clone())
+    };
+    for event in ["display_lost", "password_opened", "chip_opened"] {
+        assert_eq!(by(event), Some("desk:bodil".into()), "{event}: {history}");
+    }
+    let history = history.to_string();
     for event in ["display_assigned", "display_lost", "password_opened", "chip_opened"] {
         assert!(history.contains(event), "{event}: {history}");
     }

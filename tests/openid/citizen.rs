@@ -1,6 +1,7 @@
 //! A citizen's own affairs over `/citizen/v1`: what their own site may do in their name, and everything that nobody may.
 
 use godkend_protocol::messages::activation::Stage;
+use godkend_tests::chip::Chip;
 use godkend_tests::phone::{OTHER_PIN, PIN, code};
 use godkend_tests::{Phone, World};
 use reqwest::Method;
@@ -20,6 +21,9 @@ const ROUTES: &[(&str, bool)] = &[
     ("display/lost", true),
     ("password/open", true),
     ("password/remove", true),
+    ("chip/open", true),
+    ("chip/lost", true),
+    ("chip/remove", true),
     ("user-id", true),
     ("settings", true),
     ("orders", true),
@@ -467,6 +471,58 @@ async fn a_password_is_opened_for_a_code_and_taken_away() {
     assert_eq!(register(opened["code"].as_str().unwrap()).await, 200);
     assert_eq!(register("ABCDEF-GHJKMN-PQRSTV").await, 403);
     assert!(world.history(&citizen).await.contains(&"password_opened".to_owned()));
+}
+
+#[tokio::test]
+async fn a_chip_is_opened_seen_reported_lost_and_removed_by_its_owner() {
+    let world = world().await;
+    let mine = site(&world);
+    let (citizen, phone) = world.person("liv-self").await;
+    let (_, other) = world.person("mads-self").await;
+    let token = sign_in(&world, &mine, &phone).await;
+    let theirs = sign_in(&world, &mine, &other).await;
+    for path in ["chip/lost", "chip/remove"] {
+        assert_eq!(refused(&mine, path, &token, json!({})).await, "not_found");
+    }
+    assert_eq!(overview(&mine, &token).await["chip"], Value::Null);
+    let register = async |token: &str, chip: &mut Chip| {
+        let opened = good(&mine, "chip/open", token, Some(json!({}))).await;
+        assert_eq!(opened["expires_in"], 600);
+        let mut browser = world.browser();
+        let (_, asked) = browser.post("/chip/ask", json!({ "code": opened["code"] })).await;
+        let credential = chip.register(&asked["options"], None);
+        let set = json!({ "code": opened["code"], "credential": credential });
+        assert_eq!(browser.post("/chip/set", set).await.0, 200);
+    };
+    register(&token, &mut Chip::new(&world.url)).await;
+    let shown = overview(&mine, &token).await["chip"].clone();
+    assert_eq!((&shown["level"], &shown["frozen"]), (&json!("high"), &json!(false)), "{shown}");
+    assert!(shown["registered"].is_i64() && shown["last_used"].is_null(), "{shown}");
+    assert_eq!(overview(&mine, &theirs).await["chip"], Value::Null, "another's is nobody else's");
+    assert_eq!(refused(&mine, "chip/lost", &theirs, json!({})).await, "not_found");
+    // What blocks wants no fresh login; what gives or takes does.
+    world.advance(400).await;
+    for path in ["chip/open", "chip/remove"] {
+        assert_eq!(refused(&mine, path, &token, json!({})).await, "insufficient_user_authentication", "{path}");
+    }
+    good(&mine, "chip/lost", &token, Some(json!({}))).await;
+    assert_eq!(overview(&mine, &token).await["chip"], Value::Null);
+    let token = sign_in(&world, &mine, &phone).await;
+    register(&token, &mut Chip::new(&world.url)).await;
+    good(&mine, "chip/remove", &token, Some(json!({}))).await;
+    let history = world.history(&citizen).await;
+    for event in ["chip_opened", "chip_registered", "chip_lost", "chip_removed"] {
+        assert!(history.iter().any(|line| line == event), "{event}: {history:?}");
+    }
+    // It carries no more than the login that it was asked for with.
+    let mut browser = world.browser();
+    browser.visit(&mine.address(&[SCOPE]).await).await.unwrap();
+    let number = browser.type_user_id("liv-self").await;
+    let view = phone.type_number(&number).await.unwrap();
+    phone.approve(&view, PIN).await.unwrap();
+    let token = redeemed(&mine, &browser.finish().await["code"]).await;
+    register(&token, &mut Chip::new(&world.url)).await;
+    assert_eq!(overview(&mine, &token).await["chip"]["level"], "substantial");
 }
 
 /// The first message of an OPAQUE registration.

@@ -1,6 +1,7 @@
 //! Everything that a person does on the site.
 
 use godkend_tests::Ask;
+use godkend_tests::chip::Chip;
 use godkend_tests::phone::{PIN, code, with_pin};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -103,6 +104,34 @@ async fn a_password_is_opened_here_and_chosen_on_the_servers_page() {
     let page = visitor.act("remove-password", "", "").await;
     assert_eq!(page.status, 404, "there is none yet");
     assert_eq!(visitor.act("display-lost", "", "").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_chip_is_opened_here_registered_on_the_servers_page_and_reported_lost() {
+    let scene = Scene::new().await;
+    let (mut visitor, _) = scene.signed_in("dina-site").await;
+    assert_eq!(visitor.act("chip-lost", "", "").await.status, 404, "there is none yet");
+    visitor.get("/").await.says("/do/new-chip").says_not("/do/chip-lost");
+    let register = async |page: crate::scene::Page| {
+        page.says(&format!("{}/chip?language=da", scene.world.url)).says("Tilknyt chippen");
+        let opened = page.between(r#"id="code">"#, "<");
+        let mut chip = Chip::new(&scene.world.url);
+        let mut browser = scene.world.browser();
+        let (_, asked) = browser.post("/chip/ask", json!({ "code": opened })).await;
+        let credential = chip.register(&asked["options"], None);
+        assert_eq!(browser.post("/chip/set", json!({ "code": opened, "credential": credential })).await.0, 200);
+    };
+    register(visitor.act("new-chip", "", "").await).await;
+    visitor.get("/").await.says(r#"<li id="chip"><strong>Chip</strong>"#).says("Op til Høj").says("Tilknyttet");
+    let page = visitor.done("chip-lost", "", "").await;
+    page.says("Chippen er meldt tabt.").says_not(r#"id="chip""#);
+    register(visitor.act("new-chip", "", "").await).await;
+    visitor.done("remove-chip", "", "").await.says("Chippen er fjernet.").says_not(r#"id="chip""#);
+    let page = visitor.get("/history").await;
+    for line in ["Kode til en chip udleveret", "Chippen er registreret", "Chippen er meldt tabt", "Chippen er fjernet"]
+    {
+        page.says(line);
+    }
 }
 
 #[tokio::test]

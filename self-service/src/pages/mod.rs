@@ -11,7 +11,7 @@ use axum::response::Response;
 use godkend_netbank::shell::escape;
 use serde_json::Value;
 
-use crate::actions::{Action, Body};
+use crate::actions::{Action, After, Body};
 use crate::api::Refused;
 use crate::greenlandic;
 use crate::shell::{Language, Page};
@@ -159,9 +159,13 @@ pub(crate) fn confirm(around: Around<'_>, action: &Action, id: &str, problem: Op
 pub(crate) fn code(around: Around<'_>, action: &Action, answer: &Value) -> Response {
     let title = around.words(action.done);
     let heading = around.mark(title);
+    let (page, what) = match action.after {
+        After::ChipCode => ("chip", around.say("Tilknyt chippen", "Register the chip")),
+        _ => ("password", around.say("Vælg adgangskoden", "Choose the password")),
+    };
     let body = format!(
         r#"<h1>{heading}</h1><section><p class="code" id="code">{}</p><p>{}</p>
-<p><a id="choose" class="button" href="{}/password?language={}">{}</a></p><div class="links"><a href="/">{}</a></div></section>"#,
+<p><a id="choose" class="button" href="{}/{page}?language={}">{what}</a></p><div class="links"><a href="/">{}</a></div></section>"#,
         escape(text(answer, "code")),
         around.say(
             "Den gælder én gang i ti minutter. Giv den ikke til nogen.",
@@ -169,7 +173,6 @@ pub(crate) fn code(around: Around<'_>, action: &Action, answer: &Value) -> Respo
         ),
         escape(around.issuer.trim_end_matches('/')),
         around.language.tag(),
-        around.say("Vælg adgangskoden", "Choose the password"),
         around.say("Tilbage", "Back"),
     );
     around.page(StatusCode::OK, title, &body)

@@ -137,7 +137,12 @@ fn codes(around: Around<'_>, own: &Value) -> String {
             around.link("display-lost", ""),
         );
     }
+    let chip = own.get("chip").filter(|chip| !chip.is_null());
+    if let Some(chip) = chip {
+        lines.push_str(&chip_line(around, chip));
+    }
     let more = [
+        if chip.is_none() { around.link("new-chip", "") } else { String::new() },
         if password.is_none() { links } else { String::new() },
         around.link("order-display", ""),
         around.link("order-talking-display", ""),
@@ -150,6 +155,26 @@ fn codes(around: Around<'_>, own: &Value) -> String {
         ("Du bruger kun telefonen.", "You use the phone alone."),
         &lines,
         &more.concat(),
+    )
+}
+
+fn chip_line(around: Around<'_>, chip: &Value) -> String {
+    let frozen = chip.get("frozen").and_then(Value::as_bool) == Some(true);
+    let (class, state) = match (frozen, text(chip, "level")) {
+        (true, _) => ("state off", around.say("Låst: en kopi blev brugt", "Frozen: a copy was used")),
+        (false, "high") => ("state", around.say("Op til Høj", "Up to High")),
+        (false, "substantial") => ("state", around.say("Op til Betydelig", "Up to Substantial")),
+        (false, "low") => ("state", around.say("Op til Lav", "Up to Low")),
+        (false, _) => ("state off", around.say("Kan ikke bruges mere", "Can no longer be used")),
+    };
+    let used = if chip.get("last_used").is_some_and(Value::is_i64) {
+        when(around, chip, "last_used", "Sidst brugt", "Last used")
+    } else {
+        when(around, chip, "registered", "Tilknyttet", "Registered")
+    };
+    let links = ["chip-lost", "new-chip", "remove-chip"].map(|name| around.link(name, "")).concat();
+    format!(
+        r#"<li id="chip"><strong>Chip</strong> <span class="{class}">{state}</span><br>{used}<div class="links">{links}</div></li>"#
     )
 }
 

@@ -25,6 +25,12 @@ pub(super) fn by(text: Option<String>) -> Result<String, Refusal> {
     Ok(text)
 }
 
+/// The same for history and log, where nobody at a desk can be taken for the person or the server.
+pub(super) fn clerk(text: Option<String>) -> Result<String, Refusal> {
+    let named = text.is_some();
+    by(text).map(|name| if named { format!("desk:{name}") } else { name })
+}
+
 /// `YYYY-MM-DD`, a day of the calendar from 1900 up to the day of `now` (Unix seconds).
 pub(super) fn date_of_birth(text: &str, now: i64) -> Result<String, Refusal> {
     let wrong = || Refusal::field(Code::Malformed, "date_of_birth");

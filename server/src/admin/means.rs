@@ -85,7 +85,7 @@ pub(super) async fn assign(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     let wanted: Assign = read(&body)?;
-    let by = fields::by(wanted.by)?;
+    let by = fields::clerk(wanted.by)?;
     let citizen = citizens::find(&app, &text).await?;
     let display = desk::by_serial(&app, &wanted.manufacturer, &wanted.serial).await?;
     desk::assign(&app, &citizen, &display.doc.id, wanted.replace, wanted.battery_until, &by).await?;
@@ -105,7 +105,7 @@ pub(super) async fn lost(
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
     let By { by } = read(&body)?;
-    let by = fields::by(by)?;
+    let by = fields::clerk(by)?;
     let citizen = citizens::find(&app, &text).await?;
     desk::lose(&app, &citizen.doc.id, &by).await?;
     Ok(Json(json!({ "id": text })))
@@ -118,7 +118,7 @@ pub(super) async fn open_password(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     let By { by } = read(&body)?;
-    let by = fields::by(by)?;
+    let by = fields::clerk(by)?;
     let citizen = citizens::find(&app, &text).await?;
     if citizen.doc.blocked {
         return Err(Code::IdentityBlocked.into());
@@ -134,7 +134,7 @@ pub(super) async fn remove_password(
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
     let By { by } = read(&body)?;
-    let by = fields::by(by)?;
+    let by = fields::clerk(by)?;
     let citizen = citizens::find(&app, &text).await?;
     password::remove(&app, &citizen.doc.id, &by).await?;
     Ok(Json(json!({ "id": text })))
@@ -147,7 +147,7 @@ pub(super) async fn open_chip(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     let By { by } = read(&body)?;
-    let by = fields::by(by)?;
+    let by = fields::clerk(by)?;
     let citizen = citizens::find(&app, &text).await?;
     if citizen.doc.blocked {
         return Err(Code::IdentityBlocked.into());
@@ -177,7 +177,7 @@ pub(super) async fn remove_chip(
 
 async fn end_chip(app: &App, text: String, body: &[u8], lost: bool) -> Result<Json<Value>, Refusal> {
     let By { by } = read(body)?;
-    let by = fields::by(by)?;
+    let by = fields::clerk(by)?;
     let citizen = citizens::find(app, &text).await?;
     chip::remove(app, &citizen.doc.id, &by, lost).await?;
     Ok(Json(json!({ "id": text })))

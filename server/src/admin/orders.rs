@@ -51,6 +51,6 @@ pub(super) async fn handed(
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
     let By { by } = read(&body)?;
-    orders::handed(&app, &id(&text)?, &fields::by(by)?).await?;
+    orders::handed(&app, &id(&text)?, &fields::clerk(by)?).await?;
     Ok(Json(json!({ "id": text })))
 }

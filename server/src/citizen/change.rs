@@ -12,7 +12,7 @@ use serde_json::json;
 use super::caller::{Caller, No, Reply, id, read};
 use crate::app::App;
 use crate::means::orders::{self, Ordered};
-use crate::means::{desk, password};
+use crate::means::{chip, desk, password};
 use crate::records::{Account, Device};
 use crate::{approval, device, docs, identity};
 
@@ -92,6 +92,31 @@ pub(super) async fn remove_password(State(app): State<Arc<App>>, caller: Caller,
     let Nothing {} = read(&body)?;
     caller.fresh(&app)?;
     password::remove(&app, caller.account(), BY).await?;
+    Ok(caller.answer(json!({})))
+}
+
+/// `POST /citizen/v1/chip/open`: a code with which a chip is registered on the server's page. The chip carries no more than
+/// the login that it was asked for with.
+pub(super) async fn open_chip(State(app): State<Arc<App>>, caller: Caller, body: Bytes) -> Reply {
+    let Nothing {} = read(&body)?;
+    caller.fresh(&app)?;
+    let account = docs::get::<Account>(&*app.store, &caller.account().0).await?.ok_or(Code::NotFound)?;
+    let code = chip::hand_out(&app, &account, BY, caller.0.token.grant.level).await?;
+    Ok(caller.answer(json!({ "code": code.to_text(), "expires_in": chip::CODE_SECONDS })))
+}
+
+/// `POST /citizen/v1/chip/lost`: it signs in nowhere from now on.
+pub(super) async fn chip_lost(State(app): State<Arc<App>>, caller: Caller, body: Bytes) -> Reply {
+    let Nothing {} = read(&body)?;
+    chip::remove(&app, caller.account(), BY, true).await?;
+    Ok(caller.answer(json!({})))
+}
+
+/// `POST /citizen/v1/chip/remove`.
+pub(super) async fn remove_chip(State(app): State<Arc<App>>, caller: Caller, body: Bytes) -> Reply {
+    let Nothing {} = read(&body)?;
+    caller.fresh(&app)?;
+    chip::remove(&app, caller.account(), BY, false).await?;
     Ok(caller.answer(json!({})))
 }
 

@@ -15,9 +15,9 @@ use crate::activation::{MOST_DEVICES, activation_of, all_of};
 use crate::app::App;
 use crate::docs;
 use crate::error::ApiError;
-use crate::means::desk;
 use crate::means::orders;
 use crate::means::records::Password;
+use crate::means::{chip, desk};
 use crate::records::{Device, Entry, HistoryLine};
 use crate::{device, history as lines, identity};
 
@@ -100,6 +100,7 @@ async fn all_means(app: &App, caller: &Caller) -> Result<Value, ApiError> {
         "browsers": browsers.iter().map(browser).collect::<Vec<_>>(),
         "password": password.map(|password| json!({ "set": password.doc.set })),
         "displays": desk::shown(app, &account.id).await?,
+        "chip": chip::shown(app, &account.id).await?,
         "orders": orders::of(app, &account.id).await?.into_iter().map(order).collect::<Vec<_>>(),
         "settings": {
             "locked_push": account.locked_push,

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{DeskCommand, FormArg, pinned, say};
+use super::{By, DeskCommand, FormArg, pinned, say};
 use crate::config::{Config, TlsMode};
 use crate::keys;
 use crate::ops::secrets;
@@ -30,13 +30,13 @@ pub(super) async fn run(config: &Config, command: DeskCommand) -> Result<ExitCod
         }
         DeskCommand::List => desk.get("citizens").await?,
         DeskCommand::Show { user_id } => desk.citizen(&user_id).await?,
-        DeskCommand::Activate { user_id, form } => {
+        DeskCommand::Activate { user_id, form, by } => {
             let form = match form {
                 FormArg::Link => "link",
                 FormArg::Code => "code",
             };
             let path = desk.of_citizen(&user_id, "activations").await?;
-            desk.post(&path, json!({"form": form})).await?
+            desk.post(&path, by.named(json!({"form": form}))).await?
         }
         DeskCommand::Activation { id } => desk.get(&format!("activations/{id}")).await?,
         DeskCommand::Digits { id, digits } => {
@@ -49,10 +49,12 @@ pub(super) async fn run(config: &Config, command: DeskCommand) -> Result<ExitCod
         DeskCommand::BlockDevice { id } => desk.post(&format!("devices/{id}/block"), json!({})).await?,
         DeskCommand::UnblockDevice { id } => desk.post(&format!("devices/{id}/unblock"), json!({})).await?,
         DeskCommand::RemoveDevice { id } => desk.post(&format!("devices/{id}/remove"), json!({})).await?,
-        DeskCommand::PinReset { id } => desk.post(&format!("devices/{id}/pin-reset"), json!({})).await?,
+        DeskCommand::PinReset { id, by } => desk.post(&format!("devices/{id}/pin-reset"), by.named(json!({}))).await?,
         DeskCommand::Means { user_id } => desk.get(&desk.of_citizen(&user_id, "means").await?).await?,
-        DeskCommand::Password { user_id } => desk.on_citizen(&user_id, "password", json!({})).await?,
-        DeskCommand::RemovePassword { user_id } => desk.on_citizen(&user_id, "password/remove", json!({})).await?,
+        DeskCommand::Password { user_id, by } => desk.on_citizen(&user_id, "password", by.named(json!({}))).await?,
+        DeskCommand::RemovePassword { user_id, by } => {
+            desk.on_citizen(&user_id, "password/remove", by.named(json!({}))).await?
+        }
         DeskCommand::ImportDisplays { file, key_stdin, passphrase_stdin, signature_checked, talks } => {
             let container = Zeroizing::new(std::fs::read(&file)?);
             let mut body = json!({
@@ -64,20 +66,36 @@ pub(super) async fn run(config: &Config, command: DeskCommand) -> Result<ExitCod
             }
             desk.post("displays", body).await?
         }
-        DeskCommand::Display { user_id, serial, manufacturer, replace, battery_until } => {
+        DeskCommand::Display { user_id, serial, manufacturer, replace, battery_until, by } => {
             let body = json!({
                 "serial": serial, "manufacturer": manufacturer, "replace": replace, "battery_until": battery_until,
             });
-            desk.on_citizen(&user_id, "display", body).await?
+            desk.on_citizen(&user_id, "display", by.named(body)).await?
         }
-        DeskCommand::LostDisplay { user_id } => desk.on_citizen(&user_id, "display/lost", json!({})).await?,
-        DeskCommand::Chip { user_id } => desk.on_citizen(&user_id, "chip", json!({})).await?,
-        DeskCommand::LostChip { user_id } => desk.on_citizen(&user_id, "chip/lost", json!({})).await?,
-        DeskCommand::RemoveChip { user_id } => desk.on_citizen(&user_id, "chip/remove", json!({})).await?,
+        DeskCommand::LostDisplay { user_id, by } => {
+            desk.on_citizen(&user_id, "display/lost", by.named(json!({}))).await?
+        }
+        DeskCommand::Chip { user_id, by } => desk.on_citizen(&user_id, "chip", by.named(json!({}))).await?,
+        DeskCommand::LostChip { user_id, by } => desk.on_citizen(&user_id, "chip/lost", by.named(json!({}))).await?,
+        DeskCommand::RemoveChip { user_id, by } => {
+            desk.on_citizen(&user_id, "chip/remove", by.named(json!({}))).await?
+        }
+        DeskCommand::Orders => desk.orders().await?,
+        DeskCommand::Handed { id, by } => desk.post(&format!("orders/{id}/handed"), by.named(json!({}))).await?,
         DeskCommand::Clock { seconds } => desk.post("clock", json!({"advance_seconds": seconds})).await?,
     };
     say(format_args!("{}", serde_json::to_string_pretty(&answer)?));
     Ok(ExitCode::SUCCESS)
+}
+
+impl By {
+    /// The request's body with the name of whoever stands at the desk.
+    fn named(self, mut body: Value) -> Value {
+        if let Some(by) = self.by {
+            body["by"] = by.into();
+        }
+        body
+    }
 }
 
 /// A line of standard input, where secrets do not stand in a list of processes.
@@ -136,6 +154,17 @@ impl Desk {
 
     async fn post(&self, path: &str, body: Value) -> Result<Value, Box<dyn Error>> {
         self.send(self.http.post(self.url(path)).json(&body)).await
+    }
+
+    /// All open orders: a page of the server's list may hold none of them and still have a next.
+    async fn orders(&self) -> Result<Value, Box<dyn Error>> {
+        let (mut all, mut path) = (Vec::new(), "orders".to_owned());
+        loop {
+            let page = self.get(&path).await?;
+            all.extend(page.get("orders").and_then(Value::as_array).into_iter().flatten().cloned());
+            let Some(next) = page.get("next").and_then(Value::as_str) else { return Ok(json!({ "orders": all })) };
+            path = format!("orders?after={next}");
+        }
     }
 
     async fn citizen(&self, user_id: &str) -> Result<Value, Box<dyn Error>> {

@@ -201,6 +201,8 @@ enum DeskCommand {
         /// A link for a QR code, or a code to type.
         #[arg(long, default_value = "link")]
         form: FormArg,
+        #[command(flatten)]
+        by: By,
     },
     /// Shows an activation: which phone has taken it, and from where.
     Activation {
@@ -259,6 +261,8 @@ enum DeskCommand {
         /// Its id.
         #[arg(allow_hyphen_values = true)]
         id: String,
+        #[command(flatten)]
+        by: By,
     },
     /// Lists a citizen's means beside the app.
     Means {
@@ -269,11 +273,15 @@ enum DeskCommand {
     Password {
         /// The citizen's user id.
         user_id: String,
+        #[command(flatten)]
+        by: By,
     },
     /// Takes a citizen's password away.
     RemovePassword {
         /// The citizen's user id.
         user_id: String,
+        #[command(flatten)]
+        by: By,
     },
     /// Takes a delivery of code displays in: a PSKC file.
     ImportDisplays {
@@ -307,26 +315,46 @@ enum DeskCommand {
         /// When its battery should be replaced, Unix seconds.
         #[arg(long)]
         battery_until: Option<i64>,
+        #[command(flatten)]
+        by: By,
     },
     /// Notes that a citizen's code display is lost.
     LostDisplay {
         /// The citizen's user id.
         user_id: String,
+        #[command(flatten)]
+        by: By,
     },
     /// Hands out a code with which the citizen registers a chip.
     Chip {
         /// The citizen's user id.
         user_id: String,
+        #[command(flatten)]
+        by: By,
     },
     /// Notes that a citizen's chip is lost.
     LostChip {
         /// The citizen's user id.
         user_id: String,
+        #[command(flatten)]
+        by: By,
     },
     /// Takes a citizen's chip away.
     RemoveChip {
         /// The citizen's user id.
         user_id: String,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Lists what citizens have ordered and nobody has handed over yet.
+    Orders,
+    /// Notes that an order was handed over.
+    Handed {
+        /// The order's id.
+        #[arg(allow_hyphen_values = true)]
+        id: String,
+        #[command(flatten)]
+        by: By,
     },
     /// Moves the clock of a test environment.
     Clock {
@@ -334,6 +362,14 @@ enum DeskCommand {
         #[arg(allow_negative_numbers = true)]
         seconds: i64,
     },
+}
+
+/// Who stands at the desk, for history and log.
+#[derive(Debug, clap::Args)]
+struct By {
+    /// Who does it, as history and log name them (`desk:CLERK`).
+    #[arg(long, value_name = "CLERK")]
+    by: Option<String>,
 }
 
 /// Runs the command line of this process.
