@@ -102,6 +102,7 @@ codes! {
     PollExpired = "poll_expired", 401, "Appen skal melde sig igen.", "The app must open its poll again.";
     OperationRefused = "operation_refused", 409, "Det kan denne telefon ikke gøre nu.", "This phone cannot do that now.";
     BrowserUnknown = "browser_unknown", 404, "Browseren er ikke husket.", "The browser is not remembered.";
+    PushRefused = "push_refused", 403, "Serveren kan ikke sende til telefonen på denne måde. Åbn appen for at se, hvad der venter.", "The server cannot send to the phone this way. Open the app to see what waits.";
     BlockCodeWrong = "block_code_wrong", 403, "Spærrekoden passer ikke.", "The block code does not match.";
     OfflineCodeWrong = "offline_code_wrong", 403, "Koden passer ikke.", "The code does not match.";
     MeansWrong = "means_wrong", 403, "Oplysningerne passer ikke. Kontrollér dem alle, og prøv igen.", "What you entered does not match. Check all of it and try again.";

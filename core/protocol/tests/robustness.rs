@@ -185,7 +185,7 @@ fn misplaced_messages() {
     messages::visit(&mut all);
     let mut check = Check(&all.0, 0);
     messages::visit(&mut check);
-    assert_eq!(check.1, 21 * 21);
+    assert_eq!(check.1, 22 * 22);
     // Two messages of one shape, so that nothing but the number tells them apart.
     let (ask, block) = (AskOverview::TYPE, BlockSelf::TYPE);
     let body = |kind: u16| all.0.iter().find(|(n, _)| *n == kind).unwrap().1.clone();

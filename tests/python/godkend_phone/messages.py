@@ -476,6 +476,25 @@ OVERVIEW = Message(
 )
 BLOCK_SELF = Message("BlockSelf", _need(3, "device", ID), _need(4, "nonce", NONCE), type=20, role="possession")
 
+PUSH_ADDRESS = Tagged({
+    1: ("fcm", (TEXT,)),
+    2: ("apns", (ANY, BOOL)),
+    3: ("web_push", (TEXT, POINT, Bytes(16))),
+})  # fmt: skip
+PUSH_CHANGE = Tagged({1: ("set", (Bytes(16), PUSH_ADDRESS)), 2: ("remove", ())})
+PUSH_REGISTER = Message(
+    "PushRegister",
+    _need(3, "device", ID),
+    _need(4, "nonce", NONCE),
+    _need(5, "number", U64),
+    _may(6, "change", PUSH_CHANGE),
+    type=22,
+    role="possession",
+)
+PUSH_STATE = Message(
+    "PushState", _need(1, "registered", BOOL), _need(2, "fcm", BOOL), _need(3, "apns", BOOL), _may(4, "web_push", POINT)
+)
+
 # Section 18: offline.
 
 OFFLINE_CHALLENGE = Message(

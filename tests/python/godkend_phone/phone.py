@@ -15,7 +15,7 @@ from .enrolment import Enrolments
 from .errors import SignatureInvalid
 from .keys import DeviceKeys
 from .messages import Suite
-from .schema import Message, Record
+from .schema import Choice, Message, Record
 from .transport import NotPinned, Transport
 
 
@@ -32,6 +32,7 @@ class Identity:
     ratchet: bytes
     block_code: str
     count: int = 0
+    push_number: int = 0
     exchange: int = 0
     log: Record | None = None
 
@@ -126,6 +127,15 @@ class Phone(Enrolments, Approvals):
     def overview(self) -> Record:
         body = messages.ASK_OVERVIEW.new(device=self.me.device, nonce=secrets.token_bytes(32))
         return messages.OVERVIEW.from_bytes(self.ask("overview", messages.ASK_OVERVIEW, body))
+
+    def push(self, change: Choice | None = None) -> Record:
+        """Gives or takes back a push address; without a change it asks what the server can send."""
+        if change is not None:
+            self.me.push_number += 1
+        body = messages.PUSH_REGISTER.new(
+            device=self.me.device, nonce=secrets.token_bytes(32), number=self.me.push_number, change=change
+        )
+        return messages.PUSH_STATE.from_bytes(self.ask("push", messages.PUSH_REGISTER, body))
 
     def block(self) -> None:
         body = messages.BLOCK_SELF.new(device=self.me.device, nonce=secrets.token_bytes(32))

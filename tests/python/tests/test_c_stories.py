@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
+import tempfile
 import time
 import unittest
+from pathlib import Path
 
-from godkend_phone import formats
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from godkend_phone import formats, p256
 from godkend_phone.errors import PinWrong, Refused
 from godkend_phone.messages import Binding, Decision, DeviceState, KeyPurpose, Suite
 from godkend_phone.phone import Phone
@@ -107,6 +113,52 @@ class Stories(unittest.TestCase):
         phone.refuse_locked(item.id)
         login.wait_for("denied")
         self.assertEqual(phone.poll(phone.open_poll().token), [])
+
+    def test_a_push_address_is_registered_replaced_and_taken_back(self) -> None:
+        # A server with a Web Push service; that nobody answers there costs wake-ups and nothing else.
+        key = Path(tempfile.mkdtemp(prefix="godkend-push-")) / "vapid.pem"
+        self.addCleanup(shutil.rmtree, key.parent)
+        key.touch(mode=0o600)
+        private = ec.generate_private_key(ec.SECP256R1())
+        key.write_bytes(
+            private.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        world = World({
+            "GODKEND_PUSH_WEB_PUSH_HOSTS": '["push.example"]',
+            "GODKEND_PUSH_WEB_PUSH_KEY": str(key),
+            "GODKEND_PUSH_WEB_PUSH_CONTACT": "mailto:drift@godkend.example",
+        })  # fmt: skip
+        self.addCleanup(world.stop)
+        phone, subscriber = world.phone(), p256.PrivateKey.generate()
+        state = phone.push()
+        vapid = private.public_key().public_bytes(
+            serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+        )
+        self.assertEqual((state.registered, state.fcm, state.apns, state.web_push), (False, False, False, vapid))
+
+        def address(host: str) -> Choice:
+            web_push = Choice("web_push", (f"https://{host}/up/1", subscriber.point, secrets.token_bytes(16)))
+            return Choice("set", (secrets.token_bytes(16), web_push))
+
+        self.assertTrue(phone.push(address("push.example")).registered)
+        self.assertTrue(phone.push(address("push.example")).registered)
+        for change, code in [
+            (address("elsewhere.example"), "push_refused"),
+            (Choice("set", (secrets.token_bytes(16), Choice("fcm", ("token",)))), "push_refused"),
+            (Choice("set", (secrets.token_bytes(16), Choice("fcm", ("a b",)))), "malformed"),
+        ]:
+            with self.assertRaises(Refused) as refused:
+                phone.push(change)
+            self.assertEqual(refused.exception.code, code)
+        phone.me.push_number = 0
+        with self.assertRaises(Refused) as refused:
+            phone.push(Choice("remove"))
+        self.assertEqual(refused.exception.code, "conflict")
+        self.assertTrue(phone.push().registered)
+        phone.me.push_number = 10
+        self.assertFalse(phone.push(Choice("remove")).registered)
 
     def test_login_on_the_same_device(self) -> None:
         phone, login = self.world.phone(), Login(self.world)

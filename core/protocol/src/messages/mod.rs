@@ -8,6 +8,7 @@ pub mod approval;
 pub mod device;
 pub mod offline;
 pub mod pin;
+pub mod push;
 
 use minicbor::{Decode, Encode};
 
@@ -68,4 +69,5 @@ pub(crate) mod number {
     pub(crate) const OVERVIEW: u16 = 19;
     pub(crate) const BLOCK_SELF: u16 = 20;
     pub(crate) const OFFLINE_CHALLENGE: u16 = 21;
+    pub(crate) const PUSH_REGISTER: u16 = 22;
 }

@@ -8,6 +8,7 @@ use godkend_protocol::messages::approval::*;
 use godkend_protocol::messages::device::*;
 use godkend_protocol::messages::offline::*;
 use godkend_protocol::messages::pin::*;
+use godkend_protocol::messages::push::*;
 use godkend_protocol::messages::*;
 use godkend_protocol::types::*;
 use rand_core::Rng as _;
@@ -140,6 +141,8 @@ impl Any for String {
             "checkpoint" => {
                 "godkend/test/1\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\ntime 1790000000\n\n— x AQIDBAkJ\n"
             }
+            "token" => "dZ0r:APA91bF-example_registration-token",
+            "endpoint" => "https://push.example/up/3kq9?v=1",
             "id" => "netbank",
             "name" => "Netbank",
             _ => "?",
@@ -160,6 +163,7 @@ impl Any for Blob {
             "ke2" => 259,
             "ke3" => 32,
             "enc" | "public" | "hpke_key" => 65,
+            "token" => 32,
             "pq_key" | "log_pq_key" => 1952,
             "pq_signature" => 3309,
             _ => 24,
@@ -256,6 +260,8 @@ any_enum! {
     FetchHow { Pushed { id }, Scanned { session, frame, code }, Numbered { number }, Linked { session, secret }, }
     DeviceState { Enrolling, Active, Blocked, Frozen, Removed, }
     PinContext { Enrolment { id, transcript }, Change { challenge }, }
+    PushAddress { Fcm { token }, Apns { token, sandbox }, WebPush { endpoint, key, auth }, }
+    PushChange { Set { handle, address }, Remove, }
 }
 
 any! {
@@ -314,5 +320,7 @@ any! {
     struct PinStarted { exchange, ke2, if_wrong }
     struct PinStatus { tries_left, wait, rounds_left, dead }
     struct PinResetOpen { device, nonce, app_version }
+    struct PushRegister { device, nonce, number, change }
+    struct PushState { registered, fcm, apns, web_push }
     struct PinResetOffer { id, device, open_hash, nonce, finish_before }
 }

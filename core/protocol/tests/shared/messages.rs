@@ -7,6 +7,7 @@ use godkend_protocol::messages::approval::*;
 use godkend_protocol::messages::device::*;
 use godkend_protocol::messages::offline::*;
 use godkend_protocol::messages::pin::*;
+use godkend_protocol::messages::push::*;
 use godkend_protocol::messages::*;
 use godkend_protocol::types::*;
 use minicbor::{Decode, Encode};
@@ -68,6 +69,7 @@ pub fn visit(v: &mut impl Visitor) {
     v.signed::<RefuseLocked>();
     v.signed::<AskOverview>();
     v.signed::<BlockSelf>();
+    v.signed::<PushRegister>();
     v.unsigned::<SignedKeySet>();
     v.unsigned::<ErrorReply>();
     v.unsigned::<Done>();
@@ -88,6 +90,7 @@ pub fn visit(v: &mut impl Visitor) {
     v.unsigned::<PinEnrolRequest>();
     v.unsigned::<PinStartRequest>();
     v.unsigned::<PinStarted>();
+    v.unsigned::<PushState>();
     v.part::<DeviceKey>();
     v.part::<Payment>();
     v.part::<LogPosition>();
@@ -118,4 +121,6 @@ pub fn visit(v: &mut impl Visitor) {
     v.choice::<FetchHow>();
     v.choice::<DeviceState>();
     v.choice::<PinContext>();
+    v.choice::<PushAddress>();
+    v.choice::<PushChange>();
 }
