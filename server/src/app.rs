@@ -33,6 +33,8 @@ pub struct App {
     pub clock: Clock,
     /// Wake-ups.
     pub wake: Wake,
+    /// Wake-ups of phones that do not poll.
+    pub push: crate::push::Push,
     /// Limits per source that live in memory: load and guessing, never a person's tries.
     pub throttle: crate::throttle::Throttle,
     /// Told when the server is stopping, so that long polls end early.
@@ -59,6 +61,12 @@ impl App {
     #[must_use]
     pub fn restored(&self) -> u64 {
         self.restored_at.load(Ordering::Relaxed)
+    }
+
+    /// Something waits for a person from now on: their phones are told, those that poll and those that have to be woken.
+    pub fn tell(&self, account: Id) {
+        self.wake.all(account);
+        self.push.look(account);
     }
 
     /// The operating system's generator.

@@ -23,6 +23,7 @@ pub mod ops;
 pub mod phone;
 pub mod pin;
 pub mod policy;
+pub mod push;
 pub mod records;
 pub mod replay;
 pub mod server;

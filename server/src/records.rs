@@ -219,6 +219,9 @@ pub struct Device {
     /// Apple: the key whose assertions vouch for later keys.
     #[serde(default)]
     pub app_attest: Option<AppAttest>,
+    /// Where it can be woken. Not in the audit log: it authorises nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<crate::push::Registered>,
 }
 
 /// An enrolled App Attest key.

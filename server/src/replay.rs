@@ -341,6 +341,9 @@ fn on_device(device: &mut Device, entry: &AuditEntry, sign: impl FnOnce(&AnswerR
             if *state == DeviceState::Removed {
                 crate::device::remove(device);
             }
+            if matches!(state, DeviceState::Blocked | DeviceState::Frozen) {
+                crate::push::forget(&mut device.push);
+            }
         }
         AuditEntry::PinDebited { debits, exchange, at, .. } => {
             if let Some(pin) = &mut device.pin {

@@ -114,6 +114,9 @@ pub enum StartError {
     /// The policy of the means: see there.
     #[error(transparent)]
     Policy(#[from] crate::policy::PolicyError),
+    /// `[push]`: see there.
+    #[error(transparent)]
+    Push(#[from] crate::push::PushError),
     /// The database: see there.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -238,6 +241,7 @@ pub async fn assemble(
     let tls = identity(&config, &keys, now)?;
 
     let metrics = Metrics::new();
+    let push = crate::push::Push::new(&config, &metrics)?;
     let store: Arc<dyn Store> = Arc::new(Counted::new(Arc::new(open_store(&config).await?), &metrics));
     let check = LogCheck::of(&config, &keys, options.new_epoch);
     if let Some(check) = check.as_ref().filter(|check| !check.is_long()) {
@@ -263,6 +267,7 @@ pub async fn assemble(
         means,
         clock,
         wake: Wake::default(),
+        push,
         throttle: Throttle::default(),
         stopping: Stopping::new(stop),
         restored_at: AtomicU64::new(0),

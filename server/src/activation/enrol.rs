@@ -277,5 +277,6 @@ fn new_device(
         restored: app.restored(),
         transcript,
         app_attest: None,
+        push: None,
     }
 }

@@ -296,8 +296,7 @@ pub fn stop(changes: &mut Changes, enrolment: &mut Enrolment, device: Option<&mu
         at: now,
     });
     if let (EnrolmentKind::Activation, Some(device)) = (enrolment.kind, device) {
-        device.state = DeviceState::Removed;
-        device.pin = None;
+        crate::device::remove(device);
         changes.log(&AuditEntry::DeviceChanged {
             device: device.id,
             account: device.account,
@@ -348,6 +347,7 @@ mod tests {
             transcript: Fixed([0; 32]),
             security: SecurityLevel::Software,
             app_attest: None,
+            push: None,
         }
     }
 

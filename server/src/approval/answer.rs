@@ -268,7 +268,8 @@ async fn accept(
     }
     changes.commit(&*app.store).await?;
     settle::told(app, &transaction.doc);
-    app.wake.all(account.doc.id);
+    // An answer may have made notices for the person's other phones.
+    app.tell(account.doc.id);
     Ok(bytes)
 }
 
@@ -363,6 +364,7 @@ async fn keep_cleared(
 async fn freeze(app: &App, mut device: Entry<Device>, now: i64) -> Result<Vec<u8>, ApiError> {
     let (id, account) = (device.doc.id, device.doc.account);
     device.doc.state = DeviceState::Frozen;
+    crate::push::forget(&mut device.doc.push);
     if let Some(pin) = &mut device.doc.pin {
         pin.exchange = None;
     }

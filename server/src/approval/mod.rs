@@ -38,6 +38,7 @@ pub use page::{
     Granted, Known, RETURN_PATH, State, TransactionView, cancel, collect, collect_into, complete_same_device, extend,
     frames, may_extend, same_device_link, view, wait,
 };
+pub(crate) use poll::waiting;
 pub(crate) use seal::check as check_seal;
 pub(crate) use settle::{settle, told};
 pub use transaction::{Begun, NewTransaction, Start, begin, begin_beside};

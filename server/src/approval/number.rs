@@ -76,7 +76,7 @@ pub async fn address(
         changes.update(&entry);
         changes.commit(&*app.store).await?;
         app.log.wake();
-        app.wake.all(notify);
+        app.tell(notify);
         let number = entry.doc.number.clone().unwrap_or_default();
         Ok(AddressedView { number, expires: entry.doc.expires })
     })
@@ -96,7 +96,7 @@ pub(super) async fn begin_ciba(
         changes.insert(&entry.doc);
         let versions = changes.commit(&*app.store).await?.versions;
         app.log.wake();
-        app.wake.all(notify);
+        app.tell(notify);
         Ok(Entry { doc: entry.doc, version: versions.last().copied() })
     })
     .await

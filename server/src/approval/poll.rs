@@ -45,6 +45,7 @@ pub(super) async fn poll(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError>
     let mut stopping = app.stopping.clone();
     let account = active(&app, &device).await?.account;
     let notify = app.wake.on(account);
+    let _open = (poll.wait > 0).then(|| app.push.polls(device, &poll.known));
     loop {
         let mut notified = std::pin::pin!(notify.notified());
         notified.as_mut().enable();
@@ -62,7 +63,7 @@ pub(super) async fn poll(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError>
 }
 
 /// What waits for this device, in ascending order of id: whole pushes, and one locked request at most.
-async fn waiting(app: &App, device: &Id) -> Result<Vec<PendingItem>, ApiError> {
+pub(crate) async fn waiting(app: &App, device: &Id) -> Result<Vec<PendingItem>, ApiError> {
     let device = active(app, device).await?;
     let account = docs::get::<Account>(&*app.store, &device.account.0).await?.ok_or(Code::DeviceUnknown)?.doc;
     if account.blocked {

@@ -87,7 +87,7 @@ pub(crate) fn told(app: &App, transaction: &Transaction) {
     uses::disputed(app, transaction);
     let by = transaction.outcome.as_ref().and_then(|outcome| outcome.account);
     if let Some(account) = addressed.and_then(|addressed| addressed.account).or(by) {
-        app.wake.all(account);
+        app.tell(account);
     }
     let pushed =
         addressed.is_some_and(|addressed| !matches!(addressed.by, AddressedBy::Device(_) | AddressedBy::Notice(_)));

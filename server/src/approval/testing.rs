@@ -47,6 +47,7 @@ pub(crate) fn device() -> Device {
         transcript: Fixed([0; 32]),
         security: SecurityLevel::Software,
         app_attest: None,
+        push: None,
     }
 }
 

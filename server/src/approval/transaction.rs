@@ -229,7 +229,7 @@ async fn from_browser(
     changes.unchanged(&account).insert(&transaction);
     let versions = changes.commit(&*app.store).await?.versions;
     app.log.wake();
-    app.wake.all(account.doc.id);
+    app.tell(account.doc.id);
     let transaction = Entry { doc: transaction, version: versions.last().copied() };
     Ok(Begun { transaction, browser_cookie: Some(cookie), forget_cookie: false })
 }

@@ -29,7 +29,7 @@ impl Finding {
         Self { severity: Severity::Error, setting: setting.into(), text: text.into() }
     }
 
-    fn warning(setting: impl Into<String>, text: impl Into<String>) -> Self {
+    pub(super) fn warning(setting: impl Into<String>, text: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, setting: setting.into(), text: text.into() }
     }
 }
@@ -54,6 +54,7 @@ impl Config {
         self.check_limits(&mut found);
         self.check_protocol(&mut found);
         self.check_app(&mut found);
+        self.check_push(&mut found);
         self.check_relying_parties(&mut found);
         found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         found

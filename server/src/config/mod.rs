@@ -10,6 +10,7 @@
 mod app_versions;
 mod check;
 mod check_party;
+mod check_push;
 mod example;
 mod load;
 pub mod settings;
@@ -53,6 +54,8 @@ pub struct Config {
     pub means: Means,
     /// OpenID Connect lifetimes.
     pub oidc: Oidc,
+    /// Wake-ups through push gateways.
+    pub push: Push,
     /// The citizen's own site.
     pub self_service: SelfService,
     /// The administration interface.
@@ -265,6 +268,50 @@ pub struct Oidc {
     /// PEM file of authorities that are trusted, beside the system's, at the addresses that relying parties are notified
     /// at; relative to the configuration file's folder. Default empty; `GODKEND_OIDC_NOTIFICATION_AUTHORITIES`.
     pub notification_authorities: PathBuf,
+}
+
+/// `[push]`: how phones are woken that do not poll. A service without its settings is off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Push {
+    /// Shortest time between two wake-ups of a phone, seconds. Default 5; `GODKEND_PUSH_COALESCE_SECONDS`.
+    pub coalesce_seconds: u64,
+    /// Firebase project, which turns FCM on. Default empty; `GODKEND_PUSH_FCM_PROJECT`.
+    pub fcm_project: String,
+    /// The service account's key as Google hands it out (JSON, mode 0600), relative to the configuration file's folder.
+    /// Default empty; `GODKEND_PUSH_FCM_KEY`.
+    pub fcm_key: PathBuf,
+    /// The https origin of FCM. Default `https://fcm.googleapis.com`; `GODKEND_PUSH_FCM_URL`.
+    pub fcm_url: String,
+    /// The app's bundle identifier, which turns APNs on. Default empty; `GODKEND_PUSH_APNS_TOPIC`.
+    pub apns_topic: String,
+    /// Apple's team id. Default empty; `GODKEND_PUSH_APNS_TEAM`.
+    pub apns_team: String,
+    /// The id of the key in `apns_key`. Default empty; `GODKEND_PUSH_APNS_KEY_ID`.
+    pub apns_key_id: String,
+    /// The key as Apple hands it out (`.p8`, mode 0600), relative to the configuration file's folder. Default empty;
+    /// `GODKEND_PUSH_APNS_KEY`.
+    pub apns_key: PathBuf,
+    /// The https origin of APNs. Default `https://api.push.apple.com`; `GODKEND_PUSH_APNS_URL`.
+    pub apns_url: String,
+    /// The same for development builds. Default `https://api.sandbox.push.apple.com`;
+    /// `GODKEND_PUSH_APNS_SANDBOX_URL`.
+    pub apns_sandbox_url: String,
+    /// Hosts that Web Push may be sent to, which turn it on: a name means its port 443, `name:port` that port, `*.name` the
+    /// names below it, `*` every public host. Default none; `GODKEND_PUSH_WEB_PUSH_HOSTS`.
+    pub web_push_hosts: Vec<String>,
+    /// The key that signs Web Push (P-256 as PKCS#8 PEM, mode 0600; RFC 8292), relative to the configuration file's
+    /// folder. Default empty; `GODKEND_PUSH_WEB_PUSH_KEY`.
+    pub web_push_key: PathBuf,
+    /// Whom the operators of Web Push services can ask: a `mailto:` or `https:` address. Default empty;
+    /// `GODKEND_PUSH_WEB_PUSH_CONTACT`.
+    pub web_push_contact: String,
+    /// Test environments only: Web Push may reach this machine and its network. Default `false`;
+    /// `GODKEND_PUSH_WEB_PUSH_PRIVATE`.
+    pub web_push_private: bool,
+    /// PEM file of authorities that are trusted, beside the system's, at push gateways; relative to the configuration
+    /// file's folder. Default empty; `GODKEND_PUSH_AUTHORITIES`.
+    pub authorities: PathBuf,
 }
 
 /// `[admin]`
@@ -490,6 +537,14 @@ defaults! {
     Oidc {
         par_seconds: 90, code_seconds: 60, id_token_seconds: 300, access_token_seconds: 300, ciba_interval_seconds: 2,
         session_seconds: 1800, notification_authorities: PathBuf::new(),
+    }
+    Push {
+        coalesce_seconds: 5, fcm_project: String::new(), fcm_key: PathBuf::new(),
+        fcm_url: "https://fcm.googleapis.com".to_owned(), apns_topic: String::new(), apns_team: String::new(),
+        apns_key_id: String::new(), apns_key: PathBuf::new(), apns_url: "https://api.push.apple.com".to_owned(),
+        apns_sandbox_url: "https://api.sandbox.push.apple.com".to_owned(), web_push_hosts: Vec::new(),
+        web_push_key: PathBuf::new(), web_push_contact: String::new(), web_push_private: false,
+        authorities: PathBuf::new(),
     }
     SelfService { token_seconds: 900, fresh_seconds: 300 }
     Admin { listen: None, token_file: PathBuf::from("secrets/admin.token") }

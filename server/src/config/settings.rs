@@ -56,6 +56,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("means", "Means of identification beside the app; `godkend-server policy` prints what they give."),
     ("oidc", "OpenID Connect."),
     (
+        "push",
+        "Wake-ups of phones that do not poll. A service without its settings is off; long polling works without any.",
+    ),
+    (
         "self_service",
         "The citizen's own site: a relying party with self_service = true, and the API under /citizen/v1.",
     ),
@@ -149,6 +153,23 @@ settings! {
         "ciba_interval_seconds" Number "Shortest time between two CIBA polls, seconds."
         "session_seconds" Number "Life of a browser's session with relying parties that share logins or hear of logouts, seconds."
         "notification_authorities" Text "PEM file of authorities trusted beside the system's where relying parties are notified; \"\" for none."
+    }
+    "push" {
+        "coalesce_seconds" Number "Shortest time between two wake-ups of a phone, seconds."
+        "fcm_project" Text "Firebase project; turns FCM on."
+        "fcm_key" Text "The service account's key in JSON (mode 0600), relative to this file."
+        "fcm_url" Text "The https origin of FCM."
+        "apns_topic" Text "The app's bundle identifier; turns APNs on."
+        "apns_team" Text "Apple's team id."
+        "apns_key_id" Text "The id of the key in push.apns_key."
+        "apns_key" Text "Apple's key (.p8, mode 0600), relative to this file."
+        "apns_url" Text "The https origin of APNs."
+        "apns_sandbox_url" Text "The https origin of APNs for development builds."
+        "web_push_hosts" TextList "Hosts that Web Push may be sent to (name, name:port, *.name, * for every public host); turn it on."
+        "web_push_key" Text "The key that signs Web Push (P-256 as PKCS#8 PEM, mode 0600), relative to this file."
+        "web_push_contact" Text "Whom operators of Web Push services can ask: mailto: or https:."
+        "web_push_private" Switch "Test environments only: Web Push may reach this machine and its network."
+        "authorities" Text "PEM file of authorities trusted beside the system's at push gateways; \"\" for none."
     }
     "self_service" {
         "token_seconds" Number "Life of its access tokens, and so of a visit, seconds."

@@ -120,6 +120,15 @@ fn bad_values_are_found() {
         ("[pin]\ntries_per_round = 0", "pin.tries_per_round"),
         ("[log]\nlevel = 'loud'", "log.level"),
         ("[metrics]\nlisten = '127.0.0.1:8443'", "metrics.listen"),
+        ("[push]\nfcm_project = 'p'", "push.fcm_key"),
+        ("[push]\nfcm_project = 'p/../q'\nfcm_key = 'k'", "push.fcm_project"),
+        ("[push]\nfcm_key = 'k'", "push.fcm_project"),
+        ("[push]\nfcm_url = 'http://fcm.example'", "push.fcm_url"),
+        ("[push]\napns_sandbox_url = 'https://apns.example/'", "push.apns_sandbox_url"),
+        ("[push]\napns_topic = 'dk.godkend'\napns_key = 'k'\napns_key_id = 'i'", "push.apns_team"),
+        ("[push]\nweb_push_hosts = ['https://push.example']", "push.web_push_hosts"),
+        ("[push]\nweb_push_hosts = ['*']\nweb_push_key = 'k'", "push.web_push_contact"),
+        ("[push]\nweb_push_private = true", "push.web_push_private"),
     ] {
         let found = errors(&parse(text));
         assert!(found.iter().any(|f| f.contains(setting)), "{text}: {found:?}");

@@ -82,6 +82,7 @@ async fn block_attempt(app: &App, id: &Id, why: &str) -> Result<BlockedDevice, A
         // A frozen one too: what its owner blocks needs the desk, whatever else it was.
         DeviceState::Active | DeviceState::Frozen => {
             device.doc.state = DeviceState::Blocked;
+            crate::push::forget(&mut device.doc.push);
             if let Some(pin) = &mut device.doc.pin {
                 pin.exchange = None;
             }
@@ -163,6 +164,7 @@ pub async fn remove_for_good(app: &App, device: &Id, why: &str) -> Result<(), Ap
 pub fn remove(device: &mut Device) {
     device.state = DeviceState::Removed;
     device.pin = None;
+    crate::push::forget(&mut device.push);
 }
 
 fn changed(device: &Device, why: &str, now: i64) -> AuditEntry {

@@ -81,8 +81,9 @@ impl Outbound {
 }
 
 /// Resolves names to public addresses only, at each connection anew: what a name meant at its registration does not count.
-struct PublicOnly {
-    test: bool,
+pub(crate) struct PublicOnly {
+    /// Any address will do.
+    pub(crate) test: bool,
 }
 
 impl Resolve for PublicOnly {

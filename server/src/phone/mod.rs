@@ -38,6 +38,7 @@ pub fn routes() -> PhoneRouter {
         .merge(crate::activation::routes())
         .merge(crate::pin::routes())
         .merge(crate::device::routes())
+        .merge(crate::push::routes())
         .merge(crate::approval::routes())
 }
 

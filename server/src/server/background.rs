@@ -16,9 +16,11 @@ const PURGED_AT_ONCE: u32 = 256;
 
 pub(super) async fn run(app: Arc<App>) {
     let notifications = tokio::spawn(crate::oidc::notify::run(app.clone()));
+    let wake_ups = tokio::spawn(crate::push::run(app.clone()));
     sweeps(&app).await;
-    // It ends at the same signal.
+    // They end at the same signal.
     let _ = notifications.await;
+    let _ = wake_ups.await;
 }
 
 async fn sweeps(app: &Arc<App>) {

@@ -9,6 +9,7 @@ mod approval_ways;
 mod desk;
 mod phone;
 mod pin;
+mod push;
 
 use std::path::{Path, PathBuf};
 
