@@ -225,6 +225,7 @@ async fn settle(port: &Port) -> Result<Option<Outcome>, Failure> {
             state: DeviceState::Enrolling,
             handed_out: None,
             generation: 0,
+            push: None,
         });
         shared.state.activation = None;
         id

@@ -3,6 +3,7 @@
 use godkend_protocol::bytes::{Id, PublicKey};
 use godkend_protocol::messages::activation::Stage;
 use godkend_protocol::messages::device::Overview;
+use godkend_protocol::messages::push::{PushAddress, PushState};
 use godkend_protocol::types::{KeyPurpose, VersionPolicy};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -45,6 +46,17 @@ pub enum Approval {
     Pin(Pin),
     /// With a finger or a face.
     Biometric,
+}
+
+/// What to do about the push address that the server has of this phone.
+#[derive(Clone, Debug)]
+pub enum PushWish {
+    /// Nothing: only ask.
+    Ask,
+    /// This one from now on, with a new handle.
+    Set(PushAddress),
+    /// None from now on.
+    Remove,
 }
 
 /// What is wanted. `identity` may be left out while there is only one.
@@ -223,6 +235,13 @@ pub enum Command {
         /// How.
         with: Approval,
     },
+    /// Where the server can wake this phone. → [`Outcome::Push`]
+    Push {
+        /// Whose.
+        identity: Option<IdentityId>,
+        /// What to change.
+        wish: PushWish,
+    },
     /// Blocks this device at once. → [`Outcome::Done`]
     Block {
         /// Whose.
@@ -298,6 +317,8 @@ pub enum Outcome {
     },
     /// Devices and browsers.
     Overview(Box<Overview>),
+    /// What the server can send, and whether it has an address of this phone.
+    Push(PushState),
     /// What was settled after a start: how many answers and enrolments were brought to their end.
     Resumed {
         /// Brought to their end.
@@ -322,6 +343,7 @@ impl core::fmt::Debug for Outcome {
             Self::Activation(activation) => activation.fmt(f),
             Self::MovedTo { model, active_from, .. } => write!(f, "MovedTo({model}, {active_from:?})"),
             Self::Overview(overview) => overview.fmt(f),
+            Self::Push(state) => state.fmt(f),
             Self::Resumed { settled, open } => write!(f, "Resumed({settled} settled, {open} open)"),
         }
     }

@@ -12,13 +12,14 @@ mod machine;
 mod manage;
 mod offline;
 mod pin;
+mod push;
 mod request;
 mod state;
 #[cfg(test)]
 mod tests;
 mod trust;
 
-pub use command::{Approval, Command, HandedActivation, KeyStatus, Outcome, Pin, WaitingRequest};
+pub use command::{Approval, Command, HandedActivation, KeyStatus, Outcome, Pin, PushWish, WaitingRequest};
 pub use error::{Failure, ServerFailure};
 pub use flow::{Effect, EffectKind, Now, Reply, Request, Ticket};
 pub use history::{HistoryEvent, HistoryLine};

@@ -13,7 +13,7 @@ use crate::error::Failure;
 use crate::flow::{Effect, Flow, Now, Pool, Port, Reply, Shared, Ticket};
 use crate::history::HistoryLine;
 use crate::state::{IdentityId, IdentityView, State, StateError};
-use crate::{activation, answer, device, manage, request};
+use crate::{activation, answer, device, manage, push, request};
 
 /// What an app is built with.
 #[derive(Clone, Debug)]
@@ -158,6 +158,13 @@ impl Authenticator {
         Ok(wanted.map(|enrolment| digits::of_transcript(&enrolment.transcript)))
     }
 
+    /// Whom a wake-up is for, by the handle that it carried; `None` for one that is not known (any more). Either way, ask
+    /// what waits: a wake-up says that something may wait, and nothing else.
+    #[must_use]
+    pub fn woken(&self, handle: &str) -> Option<IdentityId> {
+        push::woken(&self.shared.lock().unwrap_or_else(PoisonError::into_inner).state, handle)
+    }
+
     /// Whether an activation was sent and its reply is not there yet: [`Command::Resume`] fetches it.
     #[must_use]
     pub fn activation_pending(&self) -> bool {
@@ -201,6 +208,7 @@ async fn run(port: Port, command: Command) -> Result<Outcome, Failure> {
             manage::forget_browser(&port, who(identity)?, browser, with).await
         }
         Command::SetLockedPush { identity, on, with } => manage::set_locked_push(&port, who(identity)?, on, with).await,
+        Command::Push { identity, wish } => push::push(&port, who(identity)?, wish).await,
         Command::Block { identity } => device::block(&port, who(identity)?).await,
         Command::BlockCodeNoted { identity } => device::block_code_noted(&port, who(identity)?).await,
         Command::Forget { identity } => device::forget(&port, identity).await,

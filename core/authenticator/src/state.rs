@@ -156,6 +156,23 @@ pub(crate) struct Identity {
     /// Rises with each new key, so that no alias is used twice.
     #[n(18)]
     pub(crate) generation: u32,
+    #[n(19)]
+    pub(crate) push: Option<LocalPush>,
+}
+
+/// What this phone has told the server about waking it.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct LocalPush {
+    /// Of the last change.
+    #[n(1)]
+    pub(crate) number: u64,
+    /// What wake-ups carry; none after the address was taken back.
+    #[n(2)]
+    pub(crate) handle: Option<Secret<16>>,
+    /// What they carried before.
+    #[n(3)]
+    pub(crate) previous: Option<Secret<16>>,
 }
 
 /// An activation or PIN reset that is not finished.

@@ -228,6 +228,12 @@ impl Client {
         self.0.machine().activation_pending()
     }
 
+    /// Whom a wake-up is for, by the handle that it carried ([`Command::Push`]). Poll next, whoever it is.
+    #[must_use]
+    pub fn woken(&self, handle: &str) -> Option<IdentityId> {
+        self.0.machine().woken(handle)
+    }
+
     /// Ends polls, waits for the other running commands, and takes no new ones.
     pub async fn close(&self) {
         self.0.closing.send_replace(true);

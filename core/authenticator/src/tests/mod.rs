@@ -2,6 +2,7 @@
 
 mod edges;
 mod flow;
+mod push;
 mod requests;
 mod secrets;
 mod state;
@@ -16,6 +17,7 @@ use godkend_protocol::messages::approval::{
     Answer, AnswerReply, AnswerRequest, Challenge, Fetch, Fetched, RelyingParty,
 };
 use godkend_protocol::messages::device::DeviceState;
+use godkend_protocol::messages::push::{PushChange, PushRegister, PushState};
 use godkend_protocol::suite::HpkeKey;
 use godkend_protocol::types::{
     Action, Binding, DeviceInfo, Factor, KeyPurpose, Level, LogPosition, SecurityLevel, Suite, VersionPolicy,
@@ -109,6 +111,7 @@ fn identity() -> Identity {
         state: DeviceState::Active,
         handed_out: None,
         generation: 0,
+        push: None,
     }
 }
 
@@ -279,6 +282,11 @@ fn serve(request: &Request, binding: Binding) -> Vec<u8> {
                 policy: VersionPolicy::Current,
             };
             signed(&reply, &CHALLENGE)
+        }
+        PushRegister::PATH => {
+            let register = Received::<PushRegister>::parse(&request.body, ENVIRONMENT).unwrap().claimed().clone();
+            let registered = matches!(register.change, Some(PushChange::Set { .. }));
+            cbor::encode(&PushState { registered, fcm: true, apns: false, web_push: None })
         }
         other => panic!("no test sends {other}"),
     }
