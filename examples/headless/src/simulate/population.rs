@@ -139,6 +139,7 @@ fn citizen(app: &App, changes: &mut Changes, number: u32, public: PublicKey) {
         transcript,
         security: SecurityLevel::Software,
         app_attest: None,
+        push: None,
     };
     changes.insert(&UserIdIndex { user_id: account.user_id.to_ascii_lowercase(), account: id });
     changes.insert(&BlockCodeIndex { hash: device.block_code, device: device_id });
