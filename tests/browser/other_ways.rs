@@ -4,7 +4,7 @@ use godkend_core::{Approval, Command, Outcome};
 use godkend_protocol::types::Binding;
 
 use crate::scene::Scene;
-use crate::screens::take;
+use crate::screens::{take, take_at};
 use godkend_tests::phone::PIN;
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_phone_without_a_network_gives_a_code_to_type() {
     scene.chrome.until_shown("#offline-qr svg").await;
     let view = phone.scan(&scene.see().await).await.unwrap();
     assert_eq!(view.binding, Binding::Offline);
-    take(&scene.chrome, (900, 1400), "offline-code").await;
+    take_at(&scene.chrome, (900, 700), "offline-code", "#offline-box").await;
     let approve = Command::Approve { request: view.id, with: Approval::Biometric, remember_browser: false };
     let Outcome::OfflineCode { code } = phone.run(approve).await.unwrap() else { panic!("no code") };
 

@@ -76,9 +76,14 @@ async fn every_page_fits_its_picture() {
 }
 
 /// Takes a picture of a window of this size, and keeps it if it was asked for.
-pub(crate) async fn take(chrome: &Chrome, (width, height): (u32, u32), name: &str) {
+pub(crate) async fn take(chrome: &Chrome, size: (u32, u32), name: &str) {
+    take_at(chrome, size, name, "html").await;
+}
+
+/// [`take`], scrolled to an element.
+pub(crate) async fn take_at(chrome: &Chrome, (width, height): (u32, u32), name: &str, css: &str) {
     chrome.resize(width, height).await;
-    chrome.script("scrollTo(0, 0)").await;
+    chrome.script(&format!("document.querySelector('{css}').scrollIntoView()")).await;
     let picture = image::load_from_memory(&chrome.screenshot().await).unwrap().into_rgb8();
     assert_eq!((picture.width(), picture.height()), (width, height), "{name}");
     assert_eq!(chrome.script("return document.documentElement.scrollWidth").await, width, "{name} is wider");
