@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::language::Language;
 use crate::phone::Finger;
 use crate::phone::decide::With;
+use crate::simulate::way::Way;
 
 /// The testers' phone: every part of Godkend from the command line.
 ///
@@ -343,9 +344,9 @@ pub(crate) enum Command {
         /// How many at once; several numbers one after the other.
         #[arg(long, default_value = "8", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1_000))]
         in_flight: Vec<u32>,
-        /// How they approve; several ways one after the other.
+        /// How they sign in; several ways one after the other.
         #[arg(long, default_value = "pin", value_delimiter = ',')]
-        with: Vec<With>,
+        with: Vec<Way>,
         /// Measure, in turns with the logins, a server that does only what a login cannot do without.
         #[arg(long, conflicts_with = "here")]
         floor: bool,

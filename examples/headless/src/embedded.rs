@@ -52,6 +52,7 @@ pub(crate) async fn start(directory: &Path, options: &Options) -> Result<Running
         config.limits.requests_per_source_minute = 0;
         config.limits.logins_per_source_minute = u32::MAX;
         config.limits.connections_per_source = 0;
+        config.means.tries_per_source_minute = u32::MAX;
         config.metrics.listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     }
     start_on(config, listener, StartOptions::default()).await.map_err(|e| failed(&e))

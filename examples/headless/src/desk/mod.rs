@@ -124,6 +124,16 @@ impl Desk {
         self.post(&format!("citizens/{citizen}/activations"), &json!({ "form": form })).await
     }
 
+    /// Hands out a code for a page of the server's: `password` or `chip`.
+    pub(crate) async fn open_means(&self, citizen: &str, means: &str) -> Result<String, Problem> {
+        #[derive(Deserialize)]
+        struct Opened {
+            code: String,
+        }
+        let opened: Opened = self.post(&format!("citizens/{citizen}/{means}"), &json!({})).await?;
+        Ok(opened.code)
+    }
+
     /// Types the digits that the phone shows.
     pub(crate) async fn confirm(&self, activation: &str, digits: &str) -> Result<Confirmed, Problem> {
         self.post(&format!("activations/{activation}/digits"), &json!({ "digits": digits })).await

@@ -34,16 +34,6 @@ pub(crate) enum With {
     Biometric,
 }
 
-impl With {
-    /// As the command line has it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Pin => "pin",
-            Self::Biometric => "biometric",
-        }
-    }
-}
-
 /// The decision and how it is carried out.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Options {

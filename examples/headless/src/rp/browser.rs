@@ -81,6 +81,13 @@ pub(crate) struct LoginPage {
     path: String,
 }
 
+impl LoginPage {
+    /// Its path at the server.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+}
+
 impl Browser {
     /// A browser that knows nobody, or what it kept in `file`.
     ///
@@ -117,6 +124,25 @@ impl Browser {
         let response = self.send(self.client.get(url)).await?;
         let body = response.bytes().await.map_err(|error| http::network(self.origin.as_str(), &error))?;
         frames_of_page(&body).ok_or_else(odd)
+    }
+
+    /// Any page, as text.
+    ///
+    /// # Errors
+    /// [`Problem::NoNetwork`], and [`Problem::Untrusted`] for what is no page.
+    pub(crate) async fn page(&mut self, path: &str) -> Result<String, Problem> {
+        let url = self.origin.join(path).map_err(|_| odd())?;
+        let response = self.send(self.client.get(url)).await?;
+        let body = response.bytes().await.map_err(|error| http::network(self.origin.as_str(), &error))?;
+        String::from_utf8(body.to_vec()).map_err(|_| odd())
+    }
+
+    /// What a page's script posts, and is answered.
+    ///
+    /// # Errors
+    /// As [`Self::state`].
+    pub(crate) async fn ask_page(&mut self, path: &str, body: Value) -> Result<Value, Problem> {
+        self.post(path, body).await
     }
 
     /// What the page shows; held for up to `wait` seconds while it is still `known`.

@@ -5,6 +5,7 @@ pub(crate) mod floor;
 mod pool;
 pub(crate) mod population;
 mod process;
+pub(crate) mod way;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use url::Url;
 use self::floor::Work;
 use self::pool::{Done, Failures, Said, Steps};
 use self::process::{Kind, Process, Used};
+use self::way::{Means, Way};
 use crate::clock::cpu_seconds;
 use crate::desk::{Desk, NewCitizen};
 use crate::exit::Exit;
@@ -24,11 +26,10 @@ use crate::http;
 use crate::json::{EmptyRun, FloorRun, LoadRun, Report, Series, ServerUse, Simulation};
 use crate::language::Language;
 use crate::output::Output;
-use crate::phone::decide::With;
 use crate::phone::{Finger, Phone, activate};
 use crate::problem::Problem;
 use crate::rp::browser::{Browser, PageState};
-use crate::rp::openid::{Ask, RelyingParty, random};
+use crate::rp::openid::{Ask, RelyingParty, Started, random};
 
 /// How much to simulate.
 #[derive(Clone, Debug)]
@@ -39,8 +40,8 @@ pub(crate) struct Options {
     pub(crate) logins: u32,
     /// At once, one after the other.
     pub(crate) in_flight: Vec<u32>,
-    /// The factors, one after the other.
-    pub(crate) with: Vec<With>,
+    /// The ways, one after the other.
+    pub(crate) with: Vec<Way>,
     /// Measure the floor too, in turns with the logins.
     pub(crate) floor: bool,
     /// A first login of each phone that is not measured.
@@ -138,7 +139,8 @@ impl Site {
             out,
             // So that a second run against the same server finds no user id taken.
             name: random()?.chars().filter(char::is_ascii_alphanumeric).take(8).collect(),
-            biometrics: options.with.contains(&With::Biometric),
+            biometrics: options.with.contains(&Way::Biometric),
+            chips: options.with.iter().any(|way| way.has_chip()),
             failures: Arc::default(),
         });
         // Whoever cannot even reach the server needs no numbers.
@@ -155,7 +157,7 @@ impl Site {
     }
 
     /// So many logins, and what they took of the server and of this program.
-    async fn turn(&self, (in_flight, logins): (u32, u32), with: With) -> Turn {
+    async fn turn(&self, (in_flight, logins): (u32, u32), with: Way) -> Turn {
         let (before, mine) = (usage(self.server.as_ref()).await, cpu_seconds());
         let done = self.world.log_in_all(&self.citizens, (in_flight, logins), with).await;
         let own = cpu_seconds().zip(mine).map_or(0.0, |(after, before)| after - before);
@@ -214,7 +216,7 @@ struct Beside<'a> {
     floor: Option<&'a FloorWorld>,
 }
 
-async fn measure(site: &Site, beside: &Beside<'_>, (in_flight, logins): (u32, u32), with: With) -> (LoadRun, Done) {
+async fn measure(site: &Site, beside: &Beside<'_>, (in_flight, logins): (u32, u32), with: Way) -> (LoadRun, Done) {
     let alone = beside.empty.is_none() && beside.floor.is_none();
     let turns = if alone { 1 } else { TURNS.min(logins) };
     let (mut done, mut below, mut empty) = (Done::default(), Below::default(), Done::default());
@@ -231,7 +233,9 @@ async fn measure(site: &Site, beside: &Beside<'_>, (in_flight, logins): (u32, u3
             empty.add(part.done);
         }
         if let (Some(floor), Some(used)) = (beside.floor, used.last()) {
-            floor.measure(&mut below, &site.world, site.citizens.len(), (in_flight, share), used).await;
+            // The chip's signature is checked by another library, which counts nothing.
+            let used = ServerUse { verifications: used.verifications + f64::from(u8::from(with.has_chip())), ..*used };
+            floor.measure(&mut below, &site.world, site.citizens.len(), (in_flight, share), &used).await;
         }
     }
     let series = done.series();
@@ -273,6 +277,7 @@ struct World {
     out: Output,
     name: String,
     biometrics: bool,
+    chips: bool,
     failures: Arc<Failures>,
 }
 
@@ -281,6 +286,7 @@ struct Citizen {
     phone: Phone,
     browser: reqwest::Client,
     bank: RelyingParty,
+    means: Option<Means>,
 }
 
 impl World {
@@ -326,14 +332,21 @@ impl World {
         }
         let browser = http::client(&self.root).await?;
         let bank = RelyingParty::discover(http::client(&self.root).await?, &self.root.url, self.bank.clone()).await?;
-        Ok(Citizen { phone, browser, bank })
+        let means = if self.chips {
+            let origin = Url::parse(&bank.issuer).map_err(|e| Problem::Untrusted(e.to_string()))?;
+            let mut pages = Browser::new(browser.clone(), origin.clone(), None)?;
+            Some(Means::new(&self.desk, &mut pages, &origin, (&citizen.id, &new.user_id)).await?)
+        } else {
+            None
+        };
+        Ok(Citizen { phone, browser, bank, means })
     }
 
     async fn log_in_all(
         self: &Arc<Self>,
         citizens: &[Arc<Citizen>],
         (in_flight, logins): (u32, u32),
-        with: With,
+        with: Way,
     ) -> Done {
         let said = Said { danish: "Logger ind", english: "Signing in" };
         pool::run(&self.out, &self.failures, said, (in_flight, logins), citizens, move |citizen| async move {
@@ -350,7 +363,7 @@ async fn usage(server: Option<&Process>) -> Option<Used> {
 /// One login, as the parts of the real thing do it: the bank pushes its request; the browser follows it, loads the
 /// page with the moving code, and waits for the phone as the page's script does; the phone scans, shows and approves;
 /// the browser goes back, and the bank redeems its code and verifies the ID token.
-async fn log_in(citizen: &Citizen, with: With) -> Result<Steps, Problem> {
+async fn log_in(citizen: &Citizen, with: Way) -> Result<Steps, Problem> {
     let mut steps = Steps::start();
     let started = citizen.bank.start(&Ask::default(), Language::Da).await?;
     steps.step("1 par");
@@ -358,6 +371,16 @@ async fn log_in(citizen: &Citizen, with: With) -> Result<Steps, Problem> {
     let mut browser = Browser::new(citizen.browser.clone(), origin, None)?;
     let page = browser.open_login(&started.authorize).await?;
     steps.step("2 authorize");
+    let means = || citizen.means.as_ref().ok_or_else(|| Problem::Embedded("there is no chip".to_owned()));
+    if with == Way::PasswordChip {
+        let finish = means()?.sign_in(&mut browser, &page).await?;
+        steps.step("5 password and chip");
+        return end(citizen, &started, &mut browser, &finish, steps).await;
+    }
+    if with == Way::AppChip {
+        means()?.half(&mut browser, &page).await?;
+        steps.step("3 chip");
+    }
     let text = browser.load(&page).await?.current().ok_or(Failure::NotACode)?.text.clone();
     steps.step("3 page");
     let phone = async {
@@ -366,8 +389,8 @@ async fn log_in(citizen: &Citizen, with: With) -> Result<Steps, Problem> {
         };
         steps.step("4 scan");
         let with = match with {
-            With::Pin => Approval::Pin(Pin::new(PIN)?),
-            With::Biometric => Approval::Biometric,
+            Way::Biometric => Approval::Biometric,
+            Way::Pin | Way::AppChip | Way::PasswordChip => Approval::Pin(Pin::new(PIN)?),
         };
         citizen.phone.run(Command::Approve { request: view.id, with, remember_browser: false }).await?;
         steps.step("5 approve");
@@ -385,9 +408,20 @@ async fn log_in(citizen: &Citizen, with: With) -> Result<Steps, Problem> {
     };
     let ((), finish) = tokio::try_join!(phone, watch)?;
     steps.step("6 told");
-    let back = browser.finish(&finish).await?;
+    end(citizen, &started, &mut browser, &finish, steps).await
+}
+
+/// Back to the bank, which redeems its code.
+async fn end(
+    citizen: &Citizen,
+    started: &Started,
+    browser: &mut Browser,
+    finish: &str,
+    mut steps: Steps,
+) -> Result<Steps, Problem> {
+    let back = browser.finish(finish).await?;
     steps.step("7 finish");
-    citizen.bank.finish(&started, &back).await?;
+    citizen.bank.finish(started, &back).await?;
     steps.step("8 token");
     Ok(steps)
 }
