@@ -102,6 +102,7 @@ async fn server(dir: &Path, back: &str) -> Running {
             blocked: false,
             least_suite: Suite::P256,
             locked_push: true,
+            tell_uses: false,
             created: 0,
             magic: Some(magic),
         };
