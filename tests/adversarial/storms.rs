@@ -14,6 +14,7 @@ use godkend_protocol::messages::device::{AskOverview, BlockSelf};
 use godkend_protocol::messages::pin::{
     PinContext, PinEnrol, PinEnrolRequest, PinRegister, PinResetOpen, PinStart, PinStartRequest,
 };
+use godkend_protocol::messages::push::{PushChange, PushRegister};
 use godkend_protocol::types::{Decision, Factor, LogPosition, Operation};
 use reqwest::Method;
 use serde_json::json;
@@ -55,6 +56,7 @@ fn messages(
         ("poll", cbor::encode(&Poll { token: Secret([0; 32]), known: vec![transaction], wait: 0 })),
         ("overview", signed(&AskOverview { device, nonce }, &key)),
         ("block", signed(&BlockSelf { device, nonce }, &key)),
+        ("push", signed(&PushRegister { device, nonce, number: u64::MAX, change: Some(PushChange::Remove) }, &key)),
         ("pin/reset", signed(&PinResetOpen { device, nonce, app_version: app_version.clone() }, &key)),
         (
             "activation/status",

@@ -18,6 +18,7 @@ use godkend_protocol::messages::approval::*;
 use godkend_protocol::messages::device::{AskOverview, BlockSelf, Overview};
 use godkend_protocol::messages::offline::{OfflineChallenge, account_hint};
 use godkend_protocol::messages::pin::*;
+use godkend_protocol::messages::push::{PushChange, PushRegister, PushState};
 use godkend_protocol::messages::{Done, ErrorReply};
 use godkend_protocol::opaque::{self, ServerSecrets};
 use godkend_protocol::suite::{HpkeKey, Psk, Sealed};
@@ -230,6 +231,11 @@ impl Model {
             BlockSelf::PATH => {
                 self.claimed::<BlockSelf>(body)?;
                 cbor::encode(&Done {})
+            }
+            PushRegister::PATH => {
+                let (register, _) = self.claimed::<PushRegister>(body)?;
+                let registered = matches!(register.change, Some(PushChange::Set { .. }));
+                cbor::encode(&PushState { registered, fcm: true, apns: false, web_push: None })
             }
             AskOverview::PATH => {
                 self.claimed::<AskOverview>(body)?;
