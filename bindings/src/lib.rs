@@ -10,6 +10,7 @@ mod keys;
 mod management;
 mod people;
 mod phone;
+mod push;
 mod request;
 mod runtime;
 mod secret;
@@ -26,6 +27,7 @@ pub use keys::{Attestation, CreatedKey, HardwareKeys, KeyConditions, KeyError, K
 pub use management::{HandedOut, KnownBrowser, KnownPhone, NewPhone, Overview, PhoneStanding};
 pub use people::{EnrolmentStage, Person, Standing};
 pub use phone::{Phone, erase};
+pub use push::{PushAddress, PushServices};
 pub use request::{Action, Approved, Binding, Level, Payment, Request, Scanned, Waiting};
 pub use secret::SecretBytes;
 pub use store::{StateStore, StoreError};

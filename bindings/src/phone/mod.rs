@@ -134,12 +134,16 @@ impl Phone {
 }
 
 impl Phone {
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
     fn check_running(&self) -> Result<(), PhoneError> {
         if *self.stop.borrow() { Err(PhoneError::ShutDown) } else { Ok(()) }
     }
 
     /// Runs a command until it ends, is cancelled, or the phone is shut down.
-    async fn run(&self, command: Command) -> Result<Outcome, PhoneError> {
+    pub(crate) async fn run(&self, command: Command) -> Result<Outcome, PhoneError> {
         self.until_stopped(self.client.run(command)).await
     }
 
@@ -184,7 +188,7 @@ pub async fn erase(keys: Arc<dyn HardwareKeys>, store: Arc<dyn StateStore>) -> R
     Inside::new(async move { store::erase(&Hardware(keys), store).await })?.await
 }
 
-fn identity(person: Option<u32>) -> Option<IdentityId> {
+pub(crate) fn identity(person: Option<u32>) -> Option<IdentityId> {
     person.map(IdentityId)
 }
 

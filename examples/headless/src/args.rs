@@ -25,6 +25,32 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// One push address, or none.
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    /// Web Push: the endpoint.
+    #[arg(long, value_name = "URL", requires_all = ["key", "auth"])]
+    pub(crate) web_push: Option<String>,
+    /// Web Push: the subscriber's public key (p256dh, Base64url).
+    #[arg(long, value_name = "KEY", requires = "web_push")]
+    pub(crate) key: Option<String>,
+    /// Web Push: the subscriber's secret (auth, Base64url).
+    #[arg(long, value_name = "SECRET", requires = "web_push")]
+    pub(crate) auth: Option<String>,
+    /// FCM: the registration token.
+    #[arg(long, value_name = "TOKEN", conflicts_with = "web_push")]
+    pub(crate) fcm: Option<String>,
+    /// APNs: the device token, in hex.
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["web_push", "fcm"])]
+    pub(crate) apns: Option<String>,
+    /// APNs: the app is a development build.
+    #[arg(long, requires = "apns")]
+    pub(crate) sandbox: bool,
+    /// Takes the address back.
+    #[arg(long, conflicts_with_all = ["web_push", "fcm", "apns"])]
+    pub(crate) remove: bool,
+}
+
 /// For every command.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
@@ -209,6 +235,17 @@ pub(crate) enum Command {
         /// Approve with what.
         #[arg(long)]
         with: Option<With>,
+    },
+    /// Where the server can wake this phone: gives an address, takes it back, or asks what the server can send.
+    #[command(
+        after_help = "Examples:\n  godkend push\n  godkend push --web-push https://push.example/up/1 --key BCVx... --auth BTBZ...\n  godkend push --fcm TOKEN\n  godkend push --remove"
+    )]
+    Push(PushArgs),
+    /// A wake-up came with this handle: what waits for the person that it is for.
+    #[command(after_help = "Example:\n  godkend woken x8fHx8fHx8fHx8fHx8fHxw")]
+    Woken {
+        /// The handle that it carried.
+        handle: String,
     },
     /// Moves to another phone: shows it an activation, and takes its digits.
     #[command(after_help = "Examples:\n  godkend move\n  godkend move --keep --picture move.png")]

@@ -43,6 +43,8 @@ pub(crate) enum Report {
     Devices { devices: Vec<Device>, locked_push: Option<bool>, pin: Option<Pin> },
     /// The person's remembered browsers.
     Browsers { browsers: Vec<Browser> },
+    /// What the server can send to wake this phone, and whether it has an address of it.
+    Push { registered: bool, fcm: bool, apns: bool, web_push: Option<String> },
     /// The keys of this phone.
     Keys { purposes: Vec<&'static str> },
     /// An activation for another phone; a secret.

@@ -132,6 +132,8 @@ pub(crate) fn samples() -> Vec<Report> {
         Report::Devices { devices: vec![device], locked_push: Some(true), pin: Some(pin()) },
         Report::Browsers { browsers: vec![Browser { id: text(), name: text(), remembered: 1, last_used: 2 }] },
         Report::Browsers { browsers: vec![] },
+        Report::Push { registered: true, fcm: true, apns: false, web_push: Some(text()) },
+        Report::Push { registered: false, fcm: false, apns: false, web_push: None },
         Report::Keys { purposes: vec!["possession"] },
         Report::Activation { form: "code", text: text(), expires: 1, id: Some(text()), picture: None },
         Report::Confirmed { model: text(), place: Some(text()), active_from: Some(1) },

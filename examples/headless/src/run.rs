@@ -14,7 +14,7 @@ use crate::home::{self, Home, read_relying_party};
 use crate::output::Output;
 use crate::pages;
 use crate::phone::decide::{Decision, Options};
-use crate::phone::{Kind, Phone, activate, manage, requests};
+use crate::phone::{Kind, Phone, activate, manage, push, requests};
 use crate::problem::Problem;
 use crate::rp::commands::{self as party, How};
 use crate::rp::openid::{Ask, WantedPayment};
@@ -133,6 +133,8 @@ async fn dispatch(command: Command, phone: &Phone) -> Result<Exit, Problem> {
         Command::Biometrics { state, with } => manage::biometrics(phone, state == Switch::On, with).await,
         Command::RotateKeys => manage::rotate_keys(phone).await,
         Command::Calls { state, with } => manage::calls(phone, state == Switch::On, with).await,
+        Command::Push(args) => push::push(phone, args).await,
+        Command::Woken { handle } => push::woken(phone, &handle).await,
         Command::Move { keep, picture, with } => manage::hand_over(phone, with, keep, picture.as_deref()).await,
         Command::Remove { id, with } => manage::remove(phone, id.as_deref(), with).await,
         Command::Block { yes } => manage::block(phone, yes).await,

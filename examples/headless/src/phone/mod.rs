@@ -3,6 +3,7 @@
 pub(crate) mod activate;
 pub(crate) mod decide;
 pub(crate) mod manage;
+pub(crate) mod push;
 pub(crate) mod requests;
 
 use std::path::Path;

@@ -308,3 +308,20 @@ pub(super) fn simulation(result: &Simulation, language: Language) -> String {
     }
     out.join("\n")
 }
+
+/// What the server can send to wake this phone.
+pub(crate) fn push(registered: bool, (fcm, apns, web_push): (bool, bool, Option<&str>), language: Language) -> String {
+    let state = if registered {
+        language.pick("✓ Serveren kan vække telefonen.", "✓ The server can wake the phone.")
+    } else {
+        language.pick("Serveren vækker ikke telefonen.", "The server does not wake the phone.")
+    };
+    let offered: Vec<String> = [fcm.then(|| "FCM".to_owned()), apns.then(|| "APNs".to_owned())]
+        .into_iter()
+        .flatten()
+        .chain(web_push.map(|key| format!("Web Push ({key})")))
+        .collect();
+    let none = language.pick("ingen tjenester", "no service").to_owned();
+    let offered = if offered.is_empty() { none } else { offered.join(", ") };
+    format!("{state}\n  {}: {offered}", language.pick("Den kan sende gennem", "It can send through"))
+}

@@ -68,6 +68,9 @@ fn write(report: &Report, language: Language, style: Style) -> String {
         Report::History { lines } => lists::history(lines, language),
         Report::Devices { devices, locked_push, pin } => lists::devices(devices, *locked_push, pin.as_ref(), language),
         Report::Browsers { browsers } => lists::browsers(browsers, language),
+        Report::Push { registered, fcm, apns, web_push } => {
+            lists::push(*registered, (*fcm, *apns, web_push.as_deref()), language)
+        }
         Report::Keys { purposes } => {
             format!("{} {}", pick("✓ Nøgler på denne telefon:", "✓ Keys on this phone:"), purposes.join(", "))
         }
