@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn every_event_that_the_server_names_has_its_sentence() {
         let mut found = BTreeSet::new();
-        written(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/src"), &mut found);
+        written(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../server/src"), &mut found);
         assert!(found.contains("user_id_changed") && found.contains("pin_wrong") && found.len() > 20, "{found:?}");
         let known: BTreeSet<_> = EVENTS.iter().map(|(name, ..)| (*name).to_owned()).collect();
         assert_eq!(known.len(), EVENTS.len());
