@@ -1834,6 +1834,28 @@ public protocol PhoneProtocol: AnyObject, Sendable {
      */
     func typeNewPhoneDigits(digits: String, person: UInt32?) async throws  -> NewPhone
 
+    /**
+     * What the server can send, and whether it has an address of this phone.
+     */
+    func pushServices(person: UInt32?) async throws  -> PushServices
+
+    /**
+     * Has this phone woken at an address, in place of any other: at each start, and when the address changes. Without one
+     * everything works by looking (`watch`, `waiting`).
+     */
+    func registerPush(address: PushAddress, person: UInt32?) async throws  -> PushServices
+
+    /**
+     * Has this phone woken no more.
+     */
+    func removePush(person: UInt32?) async throws  -> PushServices
+
+    /**
+     * Whom a wake-up is for, by the handle that it carried. Sends nothing: `waiting` next, for everybody on this phone if
+     * the handle is not known.
+     */
+    func woken(handle: String)  -> UInt32?
+
 }
 /**
  * A phone that approves. Any number of threads may call it at once; calls that change something wait for one another.
@@ -2613,6 +2635,78 @@ open func typeNewPhoneDigits(digits: String, person: UInt32? = nil)async throws 
         )
 }
 
+    /**
+     * What the server can send, and whether it has an address of this phone.
+     */
+open func pushServices(person: UInt32? = nil)async throws  -> PushServices  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_godkend_ffi_fn_method_phone_push_services(
+                        self.uniffiCloneHandle(),FfiConverterOptionUInt32.lower(person)
+                )
+            },
+            pollFunc: ffi_godkend_ffi_rust_future_poll_rust_buffer,
+            completeFunc: ffi_godkend_ffi_rust_future_complete_rust_buffer,
+            freeFunc: ffi_godkend_ffi_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypePushServices_lift,
+            errorHandler: FfiConverterTypePhoneError_lift
+        )
+}
+
+    /**
+     * Has this phone woken at an address, in place of any other: at each start, and when the address changes. Without one
+     * everything works by looking (`watch`, `waiting`).
+     */
+open func registerPush(address: PushAddress, person: UInt32? = nil)async throws  -> PushServices  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_godkend_ffi_fn_method_phone_register_push(
+                        self.uniffiCloneHandle(),FfiConverterTypePushAddress_lower(address),FfiConverterOptionUInt32.lower(person)
+                )
+            },
+            pollFunc: ffi_godkend_ffi_rust_future_poll_rust_buffer,
+            completeFunc: ffi_godkend_ffi_rust_future_complete_rust_buffer,
+            freeFunc: ffi_godkend_ffi_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypePushServices_lift,
+            errorHandler: FfiConverterTypePhoneError_lift
+        )
+}
+
+    /**
+     * Has this phone woken no more.
+     */
+open func removePush(person: UInt32? = nil)async throws  -> PushServices  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_godkend_ffi_fn_method_phone_remove_push(
+                        self.uniffiCloneHandle(),FfiConverterOptionUInt32.lower(person)
+                )
+            },
+            pollFunc: ffi_godkend_ffi_rust_future_poll_rust_buffer,
+            completeFunc: ffi_godkend_ffi_rust_future_complete_rust_buffer,
+            freeFunc: ffi_godkend_ffi_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypePushServices_lift,
+            errorHandler: FfiConverterTypePhoneError_lift
+        )
+}
+
+    /**
+     * Whom a wake-up is for, by the handle that it carried. Sends nothing: `waiting` next, for everybody on this phone if
+     * the handle is not known.
+     */
+open func woken(handle: String) -> UInt32?  {
+    return try!  FfiConverterOptionUInt32.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_godkend_ffi_fn_method_phone_woken(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(handle),uniffiCallStatus
+    )
+})
+}
+
 
 
 }
@@ -2656,6 +2750,158 @@ public func FfiConverterTypePhone_lift(_ handle: UInt64) throws -> Phone {
 #endif
 public func FfiConverterTypePhone_lower(_ value: Phone) -> UInt64 {
     return FfiConverterTypePhone.lower(value)
+}
+
+
+
+
+
+
+/**
+ * Where this phone can be woken. It prints nothing: whoever knows one may disturb its owner.
+ */
+public protocol PushAddressProtocol: AnyObject, Sendable {
+
+}
+/**
+ * Where this phone can be woken. It prints nothing: whoever knows one may disturb its owner.
+ */
+open class PushAddress: PushAddressProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_godkend_ffi_fn_clone_pushaddress(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_godkend_ffi_fn_free_pushaddress(handle, $0) }
+    }
+
+
+    /**
+     * Apple Push Notification service: the device token, and whether the build is for development.
+     */
+public static func apns(token: Data, sandbox: Bool) -> PushAddress  {
+    return try!  FfiConverterTypePushAddress_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_godkend_ffi_fn_constructor_pushaddress_apns(
+        FfiConverterData.lower(token),
+        FfiConverterBool.lower(sandbox),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Firebase Cloud Messaging: the registration token.
+     */
+public static func fcm(token: String) -> PushAddress  {
+    return try!  FfiConverterTypePushAddress_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_godkend_ffi_fn_constructor_pushaddress_fcm(
+        FfiConverterString.lower(token),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Web Push, without Google or Apple: endpoint, `p256dh` and `auth` (Base64url), as a UnifiedPush distributor gives
+     * them for a subscription under `PushServices.webPush`.
+     */
+public static func webPush(endpoint: String, p256dh: String, auth: String)throws  -> PushAddress  {
+    return try  FfiConverterTypePushAddress_lift(try rustCallWithError(FfiConverterTypePhoneError_lift) {
+        uniffiCallStatus in
+    uniffi_godkend_ffi_fn_constructor_pushaddress_web_push(
+        FfiConverterString.lower(endpoint),
+        FfiConverterString.lower(p256dh),
+        FfiConverterString.lower(auth),uniffiCallStatus
+    )
+})
+}
+
+
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePushAddress: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = PushAddress
+
+    public static func lift(_ handle: UInt64) throws -> PushAddress {
+        return PushAddress(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: PushAddress) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> PushAddress {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: PushAddress, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePushAddress_lift(_ handle: UInt64) throws -> PushAddress {
+    return try FfiConverterTypePushAddress.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePushAddress_lower(_ value: PushAddress) -> UInt64 {
+    return FfiConverterTypePushAddress.lower(value)
 }
 
 
@@ -4341,6 +4587,95 @@ public func FfiConverterTypePinTries_lift(_ buf: RustBuffer) throws -> PinTries 
 #endif
 public func FfiConverterTypePinTries_lower(_ value: PinTries) -> RustBuffer {
     return FfiConverterTypePinTries.lower(value)
+}
+
+
+/**
+ * What the server can send, and whether it has an address of this phone.
+ */
+public struct PushServices: Equatable, Hashable {
+    /**
+     * It has an address of this phone. Look at each start: a gateway may have called it void.
+     */
+    public let registered: Bool
+    /**
+     * It sends through FCM.
+     */
+    public let fcm: Bool
+    /**
+     * It sends through APNs.
+     */
+    public let apns: Bool
+    /**
+     * It sends Web Push under this VAPID key (Base64url): restrict the subscription to it.
+     */
+    public let webPush: String?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * It has an address of this phone. Look at each start: a gateway may have called it void.
+         */registered: Bool,
+        /**
+         * It sends through FCM.
+         */fcm: Bool,
+        /**
+         * It sends through APNs.
+         */apns: Bool,
+        /**
+         * It sends Web Push under this VAPID key (Base64url): restrict the subscription to it.
+         */webPush: String?) {
+        self.registered = registered
+        self.fcm = fcm
+        self.apns = apns
+        self.webPush = webPush
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension PushServices: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePushServices: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> PushServices {
+        return
+            try PushServices(
+                registered: FfiConverterBool.read(from: &buf),
+                fcm: FfiConverterBool.read(from: &buf),
+                apns: FfiConverterBool.read(from: &buf),
+                webPush: FfiConverterOptionString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: PushServices, into buf: inout [UInt8]) {
+        FfiConverterBool.write(value.registered, into: &buf)
+        FfiConverterBool.write(value.fcm, into: &buf)
+        FfiConverterBool.write(value.apns, into: &buf)
+        FfiConverterOptionString.write(value.webPush, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePushServices_lift(_ buf: RustBuffer) throws -> PushServices {
+    return try FfiConverterTypePushServices.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePushServices_lower(_ value: PushServices) -> RustBuffer {
+    return FfiConverterTypePushServices.lower(value)
 }
 
 
@@ -8106,6 +8441,18 @@ private let initializationResult: InitializationResult = {
     if (uniffi_godkend_ffi_checksum_method_phone_type_new_phone_digits() != 27852) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_godkend_ffi_checksum_method_phone_push_services() != 22748) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_godkend_ffi_checksum_method_phone_register_push() != 43111) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_godkend_ffi_checksum_method_phone_remove_push() != 31533) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_godkend_ffi_checksum_method_phone_woken() != 36329) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_godkend_ffi_checksum_method_statestore_load() != 30274) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -8119,6 +8466,15 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_godkend_ffi_checksum_constructor_phone_open() != 42465) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_godkend_ffi_checksum_constructor_pushaddress_apns() != 56758) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_godkend_ffi_checksum_constructor_pushaddress_fcm() != 6272) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_godkend_ffi_checksum_constructor_pushaddress_web_push() != 59324) {
         return InitializationResult.apiChecksumMismatch
     }
 

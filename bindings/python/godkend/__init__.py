@@ -609,9 +609,15 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_method_phone_overview() != 60008:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_godkend_ffi_checksum_method_phone_push_services() != 22748:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_method_phone_refuse_locked() != 56533:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_godkend_ffi_checksum_method_phone_register_push() != 43111:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_method_phone_remove_phone() != 53579:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_godkend_ffi_checksum_method_phone_remove_push() != 31533:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_method_phone_report_fraud() != 52768:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -643,7 +649,15 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_method_phone_watch() != 40034:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_godkend_ffi_checksum_method_phone_woken() != 36329:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_constructor_phone_open() != 42465:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_godkend_ffi_checksum_constructor_pushaddress_apns() != 56758:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_godkend_ffi_checksum_constructor_pushaddress_fcm() != 6272:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_godkend_ffi_checksum_constructor_pushaddress_web_push() != 59324:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_method_statestore_load() != 30274:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
@@ -804,12 +818,21 @@ _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_open_request.restype = ctype
 _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_overview.argtypes = (
 )
 _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_overview.restype = ctypes.c_uint16
+_UniffiLib.uniffi_godkend_ffi_checksum_method_phone_push_services.argtypes = (
+)
+_UniffiLib.uniffi_godkend_ffi_checksum_method_phone_push_services.restype = ctypes.c_uint16
 _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_refuse_locked.argtypes = (
 )
 _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_refuse_locked.restype = ctypes.c_uint16
+_UniffiLib.uniffi_godkend_ffi_checksum_method_phone_register_push.argtypes = (
+)
+_UniffiLib.uniffi_godkend_ffi_checksum_method_phone_register_push.restype = ctypes.c_uint16
 _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_remove_phone.argtypes = (
 )
 _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_remove_phone.restype = ctypes.c_uint16
+_UniffiLib.uniffi_godkend_ffi_checksum_method_phone_remove_push.argtypes = (
+)
+_UniffiLib.uniffi_godkend_ffi_checksum_method_phone_remove_push.restype = ctypes.c_uint16
 _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_report_fraud.argtypes = (
 )
 _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_report_fraud.restype = ctypes.c_uint16
@@ -855,9 +878,21 @@ _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_waiting.restype = ctypes.c_u
 _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_watch.argtypes = (
 )
 _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_watch.restype = ctypes.c_uint16
+_UniffiLib.uniffi_godkend_ffi_checksum_method_phone_woken.argtypes = (
+)
+_UniffiLib.uniffi_godkend_ffi_checksum_method_phone_woken.restype = ctypes.c_uint16
 _UniffiLib.uniffi_godkend_ffi_checksum_constructor_phone_open.argtypes = (
 )
 _UniffiLib.uniffi_godkend_ffi_checksum_constructor_phone_open.restype = ctypes.c_uint16
+_UniffiLib.uniffi_godkend_ffi_checksum_constructor_pushaddress_apns.argtypes = (
+)
+_UniffiLib.uniffi_godkend_ffi_checksum_constructor_pushaddress_apns.restype = ctypes.c_uint16
+_UniffiLib.uniffi_godkend_ffi_checksum_constructor_pushaddress_fcm.argtypes = (
+)
+_UniffiLib.uniffi_godkend_ffi_checksum_constructor_pushaddress_fcm.restype = ctypes.c_uint16
+_UniffiLib.uniffi_godkend_ffi_checksum_constructor_pushaddress_web_push.argtypes = (
+)
+_UniffiLib.uniffi_godkend_ffi_checksum_constructor_pushaddress_web_push.restype = ctypes.c_uint16
 _UniffiLib.uniffi_godkend_ffi_checksum_method_statestore_load.argtypes = (
 )
 _UniffiLib.uniffi_godkend_ffi_checksum_method_statestore_load.restype = ctypes.c_uint16
@@ -1101,6 +1136,11 @@ _UniffiLib.uniffi_godkend_ffi_fn_method_phone_overview.argtypes = (
     _UniffiRustBuffer,
 )
 _UniffiLib.uniffi_godkend_ffi_fn_method_phone_overview.restype = ctypes.c_uint64
+_UniffiLib.uniffi_godkend_ffi_fn_method_phone_push_services.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+)
+_UniffiLib.uniffi_godkend_ffi_fn_method_phone_push_services.restype = ctypes.c_uint64
 _UniffiLib.uniffi_godkend_ffi_fn_method_phone_refuse_locked.argtypes = (
     ctypes.c_uint64,
     _UniffiRustBuffer,
@@ -1108,6 +1148,12 @@ _UniffiLib.uniffi_godkend_ffi_fn_method_phone_refuse_locked.argtypes = (
     _UniffiRustBuffer,
 )
 _UniffiLib.uniffi_godkend_ffi_fn_method_phone_refuse_locked.restype = ctypes.c_uint64
+_UniffiLib.uniffi_godkend_ffi_fn_method_phone_register_push.argtypes = (
+    ctypes.c_uint64,
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+)
+_UniffiLib.uniffi_godkend_ffi_fn_method_phone_register_push.restype = ctypes.c_uint64
 _UniffiLib.uniffi_godkend_ffi_fn_method_phone_remove_phone.argtypes = (
     ctypes.c_uint64,
     _UniffiRustBuffer,
@@ -1115,6 +1161,11 @@ _UniffiLib.uniffi_godkend_ffi_fn_method_phone_remove_phone.argtypes = (
     _UniffiRustBuffer,
 )
 _UniffiLib.uniffi_godkend_ffi_fn_method_phone_remove_phone.restype = ctypes.c_uint64
+_UniffiLib.uniffi_godkend_ffi_fn_method_phone_remove_push.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+)
+_UniffiLib.uniffi_godkend_ffi_fn_method_phone_remove_push.restype = ctypes.c_uint64
 _UniffiLib.uniffi_godkend_ffi_fn_method_phone_report_fraud.argtypes = (
     ctypes.c_uint64,
     _UniffiRustBuffer,
@@ -1196,12 +1247,36 @@ _UniffiLib.uniffi_godkend_ffi_fn_method_phone_watch.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_godkend_ffi_fn_method_phone_watch.restype = None
+_UniffiLib.uniffi_godkend_ffi_fn_method_phone_woken.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_godkend_ffi_fn_method_phone_woken.restype = _UniffiRustBuffer
 _UniffiLib.uniffi_godkend_ffi_fn_constructor_phone_open.argtypes = (
     _UniffiRustBuffer,
     ctypes.c_uint64,
     ctypes.c_uint64,
 )
 _UniffiLib.uniffi_godkend_ffi_fn_constructor_phone_open.restype = ctypes.c_uint64
+_UniffiLib.uniffi_godkend_ffi_fn_constructor_pushaddress_apns.argtypes = (
+    _UniffiRustBuffer,
+    ctypes.c_int8,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_godkend_ffi_fn_constructor_pushaddress_apns.restype = ctypes.c_uint64
+_UniffiLib.uniffi_godkend_ffi_fn_constructor_pushaddress_fcm.argtypes = (
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_godkend_ffi_fn_constructor_pushaddress_fcm.restype = ctypes.c_uint64
+_UniffiLib.uniffi_godkend_ffi_fn_constructor_pushaddress_web_push.argtypes = (
+    _UniffiRustBuffer,
+    _UniffiRustBuffer,
+    _UniffiRustBuffer,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_godkend_ffi_fn_constructor_pushaddress_web_push.restype = ctypes.c_uint64
 _UniffiLib.uniffi_godkend_ffi_fn_method_statestore_load.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -1285,6 +1360,16 @@ _UniffiLib.uniffi_godkend_ffi_fn_free_phone.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_godkend_ffi_fn_free_phone.restype = None
+_UniffiLib.uniffi_godkend_ffi_fn_clone_pushaddress.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_godkend_ffi_fn_clone_pushaddress.restype = ctypes.c_uint64
+_UniffiLib.uniffi_godkend_ffi_fn_free_pushaddress.argtypes = (
+    ctypes.c_uint64,
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_godkend_ffi_fn_free_pushaddress.restype = None
 _UniffiLib.uniffi_godkend_ffi_fn_clone_statestore.argtypes = (
     ctypes.c_uint64,
     ctypes.POINTER(_UniffiRustCallStatus),
@@ -4650,6 +4735,57 @@ class _UniffiFfiConverterTypePhoneState(_UniffiConverterRustBuffer):
         _UniffiFfiConverterTypeConnection.write(value.connection, buf)
         _UniffiFfiConverterTypeAppVersion.write(value.app_version, buf)
         _UniffiFfiConverterBoolean.write(value.activation_pending, buf)
+
+@dataclass
+class PushServices:
+    """
+    What the server can send, and whether it has an address of this phone.
+"""
+    def __init__(self, *, registered:bool, fcm:bool, apns:bool, web_push:typing.Optional[str]):
+        self.registered = registered
+        self.fcm = fcm
+        self.apns = apns
+        self.web_push = web_push
+
+
+
+
+    def __str__(self):
+        return "PushServices(registered={}, fcm={}, apns={}, web_push={})".format(self.registered, self.fcm, self.apns, self.web_push)
+    def __eq__(self, other):
+        if self.registered != other.registered:
+            return False
+        if self.fcm != other.fcm:
+            return False
+        if self.apns != other.apns:
+            return False
+        if self.web_push != other.web_push:
+            return False
+        return True
+
+class _UniffiFfiConverterTypePushServices(_UniffiConverterRustBuffer):
+    @staticmethod
+    def read(buf):
+        return PushServices(
+            registered=_UniffiFfiConverterBoolean.read(buf),
+            fcm=_UniffiFfiConverterBoolean.read(buf),
+            apns=_UniffiFfiConverterBoolean.read(buf),
+            web_push=_UniffiFfiConverterOptionalString.read(buf),
+        )
+
+    @staticmethod
+    def check_lower(value):
+        _UniffiFfiConverterBoolean.check_lower(value.registered)
+        _UniffiFfiConverterBoolean.check_lower(value.fcm)
+        _UniffiFfiConverterBoolean.check_lower(value.apns)
+        _UniffiFfiConverterOptionalString.check_lower(value.web_push)
+
+    @staticmethod
+    def write(value, buf):
+        _UniffiFfiConverterBoolean.write(value.registered, buf)
+        _UniffiFfiConverterBoolean.write(value.fcm, buf)
+        _UniffiFfiConverterBoolean.write(value.apns, buf)
+        _UniffiFfiConverterOptionalString.write(value.web_push, buf)
 
 class _UniffiFfiConverterOptionalTypePayment(_UniffiConverterRustBuffer):
     @classmethod
@@ -8024,6 +8160,135 @@ class _UniffiFfiConverterSequenceTypeHistoryLine(_UniffiConverterRustBuffer):
         ]
 
 
+class PushAddressProtocol(typing.Protocol):
+    """
+    Where this phone can be woken. It prints nothing: whoever knows one may disturb its owner.
+"""
+
+    pass
+
+class PushAddress(PushAddressProtocol):
+    """
+    Where this phone can be woken. It prints nothing: whoever knows one may disturb its owner.
+"""
+
+    _handle: ctypes.c_uint64
+    @classmethod
+    def apns(cls, token: bytes,sandbox: bool) -> PushAddress:
+        """
+        Apple Push Notification service: the device token, and whether the build is for development.
+"""
+
+        _UniffiFfiConverterBytes.check_lower(token)
+
+        _UniffiFfiConverterBoolean.check_lower(sandbox)
+        _uniffi_lowered_args = (
+            _UniffiFfiConverterBytes.lower(token),
+            _UniffiFfiConverterBoolean.lower(sandbox),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypePushAddress.lift
+        _uniffi_error_converter = None
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_godkend_ffi_fn_constructor_pushaddress_apns,
+            *_uniffi_lowered_args,
+        )
+        return cls._uniffi_make_instance(_uniffi_ffi_result)
+    @classmethod
+    def fcm(cls, token: str) -> PushAddress:
+        """
+        Firebase Cloud Messaging: the registration token.
+"""
+
+        _UniffiFfiConverterString.check_lower(token)
+        _uniffi_lowered_args = (
+            _UniffiFfiConverterString.lower(token),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypePushAddress.lift
+        _uniffi_error_converter = None
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_godkend_ffi_fn_constructor_pushaddress_fcm,
+            *_uniffi_lowered_args,
+        )
+        return cls._uniffi_make_instance(_uniffi_ffi_result)
+    @classmethod
+    def web_push(cls, endpoint: str,p256dh: str,auth: str) -> PushAddress:
+        """
+        Web Push, without Google or Apple: endpoint, `p256dh` and `auth` (Base64url), as a UnifiedPush distributor gives
+        them for a subscription under `PushServices.webPush`.
+"""
+
+        _UniffiFfiConverterString.check_lower(endpoint)
+
+        _UniffiFfiConverterString.check_lower(p256dh)
+
+        _UniffiFfiConverterString.check_lower(auth)
+        _uniffi_lowered_args = (
+            _UniffiFfiConverterString.lower(endpoint),
+            _UniffiFfiConverterString.lower(p256dh),
+            _UniffiFfiConverterString.lower(auth),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypePushAddress.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypePhoneError
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_godkend_ffi_fn_constructor_pushaddress_web_push,
+            *_uniffi_lowered_args,
+        )
+        return cls._uniffi_make_instance(_uniffi_ffi_result)
+
+    def __init__(self, *args, **kwargs):
+        raise ValueError("This class has no default constructor")
+
+    def __del__(self):
+        # In case of partial initialization of instances.
+        handle = getattr(self, "_handle", None)
+        if handle is not None:
+            _uniffi_rust_call(_UniffiLib.uniffi_godkend_ffi_fn_free_pushaddress, handle)
+
+    def _uniffi_clone_handle(self):
+        return _uniffi_rust_call(_UniffiLib.uniffi_godkend_ffi_fn_clone_pushaddress, self._handle)
+
+    # Used by alternative constructors or any methods which return this type.
+    @classmethod
+    def _uniffi_make_instance(cls, handle):
+        # Lightly yucky way to bypass the usual __init__ logic
+        # and just create a new instance with the required handle.
+        inst = cls.__new__(cls)
+        inst._handle = handle
+        return inst
+
+
+
+
+
+class _UniffiFfiConverterTypePushAddress:
+    @staticmethod
+    def lift(value: int) -> PushAddress:
+        return PushAddress._uniffi_make_instance(value)
+
+    @staticmethod
+    def check_lower(value: PushAddress):
+        if not isinstance(value, PushAddress):
+            raise TypeError("Expected PushAddress instance, {} found".format(type(value).__name__))
+
+    @staticmethod
+    def lower(value: PushAddress) -> ctypes.c_uint64:
+        return value._uniffi_clone_handle()
+
+    @classmethod
+    def read(cls, buf: _UniffiRustBuffer) -> PushAddress:
+        ptr = buf.read_u64()
+        if ptr == 0:
+            raise InternalError("Raw handle value was null")
+        return cls.lift(ptr)
+
+    @classmethod
+    def write(cls, value: PushAddress, buf: _UniffiRustBuffer):
+        buf.write_u64(cls.lower(value))
+
+
 class PhoneProtocol(typing.Protocol):
     """
     A phone that approves. Any number of threads may call it at once; calls that change something wait for one another.
@@ -8150,14 +8415,30 @@ class PhoneProtocol(typing.Protocol):
         The person's phones and remembered browsers, from the server.
 """
         raise NotImplementedError
+    async def push_services(self, person: typing.Union[object, typing.Optional[int]] = _DEFAULT) -> PushServices:
+        """
+        What the server can send, and whether it has an address of this phone.
+"""
+        raise NotImplementedError
     async def refuse_locked(self, waiting: str,fraud: bool = False,person: typing.Union[object, typing.Optional[int]] = _DEFAULT) -> None:
         """
         Refuses a request that is still locked; with `fraud` as *this was not me*.
 """
         raise NotImplementedError
+    async def register_push(self, address: PushAddress,person: typing.Union[object, typing.Optional[int]] = _DEFAULT) -> PushServices:
+        """
+        Has this phone woken at an address, in place of any other: at each start, and when the address changes. Without one
+        everything works by looking (`watch`, `waiting`).
+"""
+        raise NotImplementedError
     async def remove_phone(self, phone: typing.Union[object, typing.Optional[str]] = _DEFAULT,pin: typing.Union[object, typing.Optional[bytes]] = _DEFAULT,person: typing.Union[object, typing.Optional[int]] = _DEFAULT) -> None:
         """
         Removes a phone of the same person, this one if none is named. Without a PIN a finger or face approves it.
+"""
+        raise NotImplementedError
+    async def remove_push(self, person: typing.Union[object, typing.Optional[int]] = _DEFAULT) -> PushServices:
+        """
+        Has this phone woken no more.
 """
         raise NotImplementedError
     async def report_fraud(self, request: Request) -> None:
@@ -8236,6 +8517,12 @@ class PhoneProtocol(typing.Protocol):
         """
         Settles what a kill left open, then looks for requests for as long as the app is in the foreground. The observer
         is told when `state` has changed. A second call replaces the first's observer.
+"""
+        raise NotImplementedError
+    def woken(self, handle: str) -> typing.Optional[int]:
+        """
+        Whom a wake-up is for, by the handle that it carried. Sends nothing: `waiting` next, for everybody on this phone if
+        the handle is not known.
 """
         raise NotImplementedError
 
@@ -8833,6 +9120,28 @@ class Phone(PhoneProtocol):
             _uniffi_lift_return,
             _uniffi_error_converter,
         )
+    async def push_services(self, person: typing.Union[object, typing.Optional[int]] = _DEFAULT) -> PushServices:
+        """
+        What the server can send, and whether it has an address of this phone.
+"""
+
+        if person is _DEFAULT:
+            person = None
+        _UniffiFfiConverterOptionalUInt32.check_lower(person)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterOptionalUInt32.lower(person),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypePushServices.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypePhoneError
+        return await _uniffi_rust_call_async(
+            _UniffiLib.uniffi_godkend_ffi_fn_method_phone_push_services(*_uniffi_lowered_args),
+            _UniffiLib.ffi_godkend_ffi_rust_future_poll_rust_buffer,
+            _UniffiLib.ffi_godkend_ffi_rust_future_complete_rust_buffer,
+            _UniffiLib.ffi_godkend_ffi_rust_future_free_rust_buffer,
+            _uniffi_lift_return,
+            _uniffi_error_converter,
+        )
     async def refuse_locked(self, waiting: str,fraud: bool = False,person: typing.Union[object, typing.Optional[int]] = _DEFAULT) -> None:
         """
         Refuses a request that is still locked; with `fraud` as *this was not me*.
@@ -8858,6 +9167,32 @@ class Phone(PhoneProtocol):
             _UniffiLib.ffi_godkend_ffi_rust_future_poll_void,
             _UniffiLib.ffi_godkend_ffi_rust_future_complete_void,
             _UniffiLib.ffi_godkend_ffi_rust_future_free_void,
+            _uniffi_lift_return,
+            _uniffi_error_converter,
+        )
+    async def register_push(self, address: PushAddress,person: typing.Union[object, typing.Optional[int]] = _DEFAULT) -> PushServices:
+        """
+        Has this phone woken at an address, in place of any other: at each start, and when the address changes. Without one
+        everything works by looking (`watch`, `waiting`).
+"""
+
+        _UniffiFfiConverterTypePushAddress.check_lower(address)
+
+        if person is _DEFAULT:
+            person = None
+        _UniffiFfiConverterOptionalUInt32.check_lower(person)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterTypePushAddress.lower(address),
+            _UniffiFfiConverterOptionalUInt32.lower(person),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypePushServices.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypePhoneError
+        return await _uniffi_rust_call_async(
+            _UniffiLib.uniffi_godkend_ffi_fn_method_phone_register_push(*_uniffi_lowered_args),
+            _UniffiLib.ffi_godkend_ffi_rust_future_poll_rust_buffer,
+            _UniffiLib.ffi_godkend_ffi_rust_future_complete_rust_buffer,
+            _UniffiLib.ffi_godkend_ffi_rust_future_free_rust_buffer,
             _uniffi_lift_return,
             _uniffi_error_converter,
         )
@@ -8890,6 +9225,28 @@ class Phone(PhoneProtocol):
             _UniffiLib.ffi_godkend_ffi_rust_future_poll_void,
             _UniffiLib.ffi_godkend_ffi_rust_future_complete_void,
             _UniffiLib.ffi_godkend_ffi_rust_future_free_void,
+            _uniffi_lift_return,
+            _uniffi_error_converter,
+        )
+    async def remove_push(self, person: typing.Union[object, typing.Optional[int]] = _DEFAULT) -> PushServices:
+        """
+        Has this phone woken no more.
+"""
+
+        if person is _DEFAULT:
+            person = None
+        _UniffiFfiConverterOptionalUInt32.check_lower(person)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterOptionalUInt32.lower(person),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterTypePushServices.lift
+        _uniffi_error_converter = _UniffiFfiConverterTypePhoneError
+        return await _uniffi_rust_call_async(
+            _UniffiLib.uniffi_godkend_ffi_fn_method_phone_remove_push(*_uniffi_lowered_args),
+            _UniffiLib.ffi_godkend_ffi_rust_future_poll_rust_buffer,
+            _UniffiLib.ffi_godkend_ffi_rust_future_complete_rust_buffer,
+            _UniffiLib.ffi_godkend_ffi_rust_future_free_rust_buffer,
             _uniffi_lift_return,
             _uniffi_error_converter,
         )
@@ -9205,6 +9562,25 @@ class Phone(PhoneProtocol):
             *_uniffi_lowered_args,
         )
         return _uniffi_lift_return(_uniffi_ffi_result)
+    def woken(self, handle: str) -> typing.Optional[int]:
+        """
+        Whom a wake-up is for, by the handle that it carried. Sends nothing: `waiting` next, for everybody on this phone if
+        the handle is not known.
+"""
+
+        _UniffiFfiConverterString.check_lower(handle)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterString.lower(handle),
+        )
+        _uniffi_lift_return = _UniffiFfiConverterOptionalUInt32.lift
+        _uniffi_error_converter = None
+        _uniffi_ffi_result = _uniffi_rust_call_with_error(
+            _uniffi_error_converter,
+            _UniffiLib.uniffi_godkend_ffi_fn_method_phone_woken,
+            *_uniffi_lowered_args,
+        )
+        return _uniffi_lift_return(_uniffi_ffi_result)
 
 
 
@@ -9408,6 +9784,7 @@ __all__ = [
     "PhoneConfig",
     "Waiting",
     "PhoneState",
+    "PushServices",
     "Request",
     "app_attest_hash",
     "erase",
@@ -9423,6 +9800,8 @@ __all__ = [
     "DesktopProtocol",
     "ObserverImpl",
     "Observer",
+    "PushAddress",
+    "PushAddressProtocol",
     "Phone",
     "PhoneProtocol",
 ]

@@ -898,6 +898,14 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_godkend_ffi_checksum_method_phone_type_new_phone_digits(
     ): Int
+    external fun uniffi_godkend_ffi_checksum_method_phone_push_services(
+    ): Int
+    external fun uniffi_godkend_ffi_checksum_method_phone_register_push(
+    ): Int
+    external fun uniffi_godkend_ffi_checksum_method_phone_remove_push(
+    ): Int
+    external fun uniffi_godkend_ffi_checksum_method_phone_woken(
+    ): Int
     external fun uniffi_godkend_ffi_checksum_method_statestore_load(
     ): Int
     external fun uniffi_godkend_ffi_checksum_method_statestore_save(
@@ -907,6 +915,12 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_godkend_ffi_checksum_constructor_desktop_new(
     ): Int
     external fun uniffi_godkend_ffi_checksum_constructor_phone_open(
+    ): Int
+    external fun uniffi_godkend_ffi_checksum_constructor_pushaddress_apns(
+    ): Int
+    external fun uniffi_godkend_ffi_checksum_constructor_pushaddress_fcm(
+    ): Int
+    external fun uniffi_godkend_ffi_checksum_constructor_pushaddress_web_push(
     ): Int
     external fun ffi_godkend_ffi_uniffi_contract_version(
     ): Int
@@ -1050,6 +1064,24 @@ internal object UniffiLib {
     external fun uniffi_godkend_ffi_fn_method_phone_set_locked_push(`ptr`: Long,`on`: Byte,`pin`: RustBuffer.ByValue,`person`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_godkend_ffi_fn_method_phone_type_new_phone_digits(`ptr`: Long,`digits`: RustBuffer.ByValue,`person`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_godkend_ffi_fn_method_phone_push_services(`ptr`: Long,`person`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_godkend_ffi_fn_method_phone_register_push(`ptr`: Long,`address`: Long,`person`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_godkend_ffi_fn_method_phone_remove_push(`ptr`: Long,`person`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_godkend_ffi_fn_method_phone_woken(`ptr`: Long,`handle`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_godkend_ffi_fn_clone_pushaddress(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_godkend_ffi_fn_free_pushaddress(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_godkend_ffi_fn_constructor_pushaddress_apns(`token`: RustBuffer.ByValue,`sandbox`: Byte,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_godkend_ffi_fn_constructor_pushaddress_fcm(`token`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_godkend_ffi_fn_constructor_pushaddress_web_push(`endpoint`: RustBuffer.ByValue,`p256dh`: RustBuffer.ByValue,`auth`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_godkend_ffi_fn_clone_statestore(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -1383,6 +1415,18 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_godkend_ffi_checksum_method_phone_type_new_phone_digits() and 0xFFFF) != 27852) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_godkend_ffi_checksum_method_phone_push_services() and 0xFFFF) != 22748) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_godkend_ffi_checksum_method_phone_register_push() and 0xFFFF) != 43111) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_godkend_ffi_checksum_method_phone_remove_push() and 0xFFFF) != 31533) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_godkend_ffi_checksum_method_phone_woken() and 0xFFFF) != 36329) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_godkend_ffi_checksum_method_statestore_load() and 0xFFFF) != 30274) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1396,6 +1440,15 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_godkend_ffi_checksum_constructor_phone_open() and 0xFFFF) != 42465) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_godkend_ffi_checksum_constructor_pushaddress_apns() and 0xFFFF) != 56758) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_godkend_ffi_checksum_constructor_pushaddress_fcm() and 0xFFFF) != 6272) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_godkend_ffi_checksum_constructor_pushaddress_web_push() and 0xFFFF) != 59324) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
 }
@@ -3563,6 +3616,28 @@ public interface PhoneInterface {
      */
     suspend fun `typeNewPhoneDigits`(`digits`: kotlin.String, `person`: kotlin.UInt? = null): NewPhone
 
+    /**
+     * What the server can send, and whether it has an address of this phone.
+     */
+    suspend fun `pushServices`(`person`: kotlin.UInt? = null): PushServices
+
+    /**
+     * Has this phone woken at an address, in place of any other: at each start, and when the address changes. Without one
+     * everything works by looking (`watch`, `waiting`).
+     */
+    suspend fun `registerPush`(`address`: PushAddress, `person`: kotlin.UInt? = null): PushServices
+
+    /**
+     * Has this phone woken no more.
+     */
+    suspend fun `removePush`(`person`: kotlin.UInt? = null): PushServices
+
+    /**
+     * Whom a wake-up is for, by the handle that it carried. Sends nothing: `waiting` next, for everybody on this phone if
+     * the handle is not known.
+     */
+    fun `woken`(`handle`: kotlin.String): kotlin.UInt?
+
     companion object
 }
 
@@ -4632,6 +4707,101 @@ open class Phone: Disposable, AutoCloseable, PhoneInterface
     }
 
 
+    /**
+     * What the server can send, and whether it has an address of this phone.
+     */
+    @Throws(PhoneException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `pushServices`(`person`: kotlin.UInt?) : PushServices {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_godkend_ffi_fn_method_phone_push_services(
+                uniffiHandle,
+
+        FfiConverterOptionalUInt.lower(`person`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_godkend_ffi_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_godkend_ffi_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_godkend_ffi_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypePushServices.lift(it) },
+        // Error FFI converter
+        PhoneException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Has this phone woken at an address, in place of any other: at each start, and when the address changes. Without one
+     * everything works by looking (`watch`, `waiting`).
+     */
+    @Throws(PhoneException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `registerPush`(`address`: PushAddress, `person`: kotlin.UInt?) : PushServices {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_godkend_ffi_fn_method_phone_register_push(
+                uniffiHandle,
+
+        FfiConverterTypePushAddress.lower(`address`),
+        FfiConverterOptionalUInt.lower(`person`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_godkend_ffi_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_godkend_ffi_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_godkend_ffi_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypePushServices.lift(it) },
+        // Error FFI converter
+        PhoneException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Has this phone woken no more.
+     */
+    @Throws(PhoneException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `removePush`(`person`: kotlin.UInt?) : PushServices {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_godkend_ffi_fn_method_phone_remove_push(
+                uniffiHandle,
+
+        FfiConverterOptionalUInt.lower(`person`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_godkend_ffi_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_godkend_ffi_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_godkend_ffi_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypePushServices.lift(it) },
+        // Error FFI converter
+        PhoneException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Whom a wake-up is for, by the handle that it carried. Sends nothing: `waiting` next, for everybody on this phone if
+     * the handle is not known.
+     */override fun `woken`(`handle`: kotlin.String): kotlin.UInt? {
+            return FfiConverterOptionalUInt.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_godkend_ffi_fn_method_phone_woken(
+        it,
+
+        FfiConverterString.lower(`handle`),_status)
+}
+    }
+    )
+    }
+
+
+
 
 
 
@@ -4686,6 +4856,300 @@ public object FfiConverterTypePhone: FfiConverter<Phone, Long> {
     override fun allocationSize(value: Phone) = 8UL
 
     override fun write(value: Phone, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * Where this phone can be woken. It prints nothing: whoever knows one may disturb its owner.
+ */
+public interface PushAddressInterface {
+
+    companion object
+}
+
+/**
+ * Where this phone can be woken. It prints nothing: whoever knows one may disturb its owner.
+ */
+open class PushAddress: Disposable, AutoCloseable, PushAddressInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_godkend_ffi_fn_free_pushaddress(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_godkend_ffi_fn_clone_pushaddress(handle, status)
+        }
+    }
+
+
+
+
+
+
+
+    companion object {
+
+    /**
+     * Apple Push Notification service: the device token, and whether the build is for development.
+     */ fun `apns`(`token`: kotlin.ByteArray, `sandbox`: kotlin.Boolean): PushAddress {
+            return FfiConverterTypePushAddress.lift(
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_godkend_ffi_fn_constructor_pushaddress_apns(
+
+
+        FfiConverterByteArray.lower(`token`),
+        FfiConverterBoolean.lower(`sandbox`),_status)
+}
+    )
+    }
+
+
+
+    /**
+     * Firebase Cloud Messaging: the registration token.
+     */ fun `fcm`(`token`: kotlin.String): PushAddress {
+            return FfiConverterTypePushAddress.lift(
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_godkend_ffi_fn_constructor_pushaddress_fcm(
+
+
+        FfiConverterString.lower(`token`),_status)
+}
+    )
+    }
+
+
+
+    /**
+     * Web Push, without Google or Apple: endpoint, `p256dh` and `auth` (Base64url), as a UnifiedPush distributor gives
+     * them for a subscription under `PushServices.webPush`.
+     */
+    @Throws(PhoneException::class) fun `webPush`(`endpoint`: kotlin.String, `p256dh`: kotlin.String, `auth`: kotlin.String): PushAddress {
+            return FfiConverterTypePushAddress.lift(
+    uniffiRustCallWithError(PhoneException) { _status ->
+    UniffiLib.uniffi_godkend_ffi_fn_constructor_pushaddress_web_push(
+
+
+        FfiConverterString.lower(`endpoint`),
+        FfiConverterString.lower(`p256dh`),
+        FfiConverterString.lower(`auth`),_status)
+}
+    )
+    }
+
+
+
+    }
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePushAddress: FfiConverter<PushAddress, Long> {
+    override fun lower(value: PushAddress): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): PushAddress {
+        return PushAddress(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): PushAddress {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: PushAddress) = 8UL
+
+    override fun write(value: PushAddress, buf: ByteBuffer) {
         buf.putLong(lower(value))
     }
 }
@@ -6073,6 +6537,69 @@ public object FfiConverterTypePinTries: FfiConverterRustBuffer<PinTries> {
             FfiConverterUInt.write(value.`waitSeconds`, buf)
             FfiConverterUInt.write(value.`roundsLeft`, buf)
             FfiConverterBoolean.write(value.`blocked`, buf)
+    }
+}
+
+
+
+/**
+ * What the server can send, and whether it has an address of this phone.
+ */
+data class PushServices (
+    /**
+     * It has an address of this phone. Look at each start: a gateway may have called it void.
+     */
+    val `registered`: kotlin.Boolean
+    ,
+    /**
+     * It sends through FCM.
+     */
+    val `fcm`: kotlin.Boolean
+    ,
+    /**
+     * It sends through APNs.
+     */
+    val `apns`: kotlin.Boolean
+    ,
+    /**
+     * It sends Web Push under this VAPID key (Base64url): restrict the subscription to it.
+     */
+    val `webPush`: kotlin.String?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePushServices: FfiConverterRustBuffer<PushServices> {
+    override fun read(buf: ByteBuffer): PushServices {
+        return PushServices(
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterOptionalString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: PushServices) = (
+            FfiConverterBoolean.allocationSize(value.`registered`) +
+            FfiConverterBoolean.allocationSize(value.`fcm`) +
+            FfiConverterBoolean.allocationSize(value.`apns`) +
+            FfiConverterOptionalString.allocationSize(value.`webPush`)
+    )
+
+    override fun write(value: PushServices, buf: ByteBuffer) {
+            FfiConverterBoolean.write(value.`registered`, buf)
+            FfiConverterBoolean.write(value.`fcm`, buf)
+            FfiConverterBoolean.write(value.`apns`, buf)
+            FfiConverterOptionalString.write(value.`webPush`, buf)
     }
 }
 

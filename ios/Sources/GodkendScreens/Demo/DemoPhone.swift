@@ -212,6 +212,13 @@ final class DemoPhone: PhoneProtocol, @unchecked Sendable {
     func setLockedPush(on: Bool, pin: Data?, person: UInt32?) async throws { try set(pin) { $0.hasLockedPush = on } }
     func forgetBrowser(browser: String, pin: Data?, person: UInt32?) async throws { try set(pin) { $0.browsers = false } }
     func removePhone(phone: String?, pin: Data?, person: UInt32?) async throws { try set(pin) { $0.standing = .removed } }
+    // A demonstration has no server that could wake it.
+    func registerPush(address: PushAddress, person: UInt32?) async throws -> PushServices { Self.noPush }
+    func removePush(person: UInt32?) async throws -> PushServices { Self.noPush }
+    func pushServices(person: UInt32?) async throws -> PushServices { Self.noPush }
+    func woken(handle: String) -> UInt32? { nil }
+    private static let noPush = PushServices(registered: false, fcm: false, apns: false, webPush: nil)
+
     func block(person: UInt32?) async throws { lock.withLock { standing = .blocked } }
     func forget(person: UInt32) async throws { lock.withLock { standing = .active } }
 
