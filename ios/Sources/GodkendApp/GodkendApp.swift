@@ -41,6 +41,14 @@ final class AppShell: ObservableObject {
         model.around = .apple(push: push, export: { [weak self] in self?.export = $0 })
         model.onChange = { [weak self] in self.map { $0.page = $0.model.page } }
         push.woken = { [weak self] in self?.model.foreground() }
+        // A build for development has its tokens from Apple's sandbox.
+        #if DEBUG
+        let sandbox = true
+        #else
+        let sandbox = false
+        #endif
+        push.handedOut = { [weak self] token in self?.model.wakes(at: .apns(token: token, sandbox: sandbox)) }
+        Task { await push.renew() }
     }
 
     func moved(to phase: ScenePhase) {

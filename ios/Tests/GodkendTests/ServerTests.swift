@@ -52,6 +52,37 @@ final class ServerTests: XCTestCase {
         await anna.app.stop()
     }
 
+    func testWhereItCanBeWokenIsRegisteredForWhoeverIsInUse() async throws {
+        let world = try await World()
+        let anna = try Citizen(world)
+        let address = PushAddress.apns(token: Data(repeating: 7, count: 32), sandbox: true)
+        anna.app.wakes(at: address)
+        try await anna.activates(world, as: "anna.a")
+        // This server wakes nobody: nothing is said of it, and the phone works.
+        var phone = try XCTUnwrap(anna.app.phone)
+        var services = try await phone.pushServices(person: nil)
+        XCTAssertEqual([services.registered, services.apns], [false, false])
+        XCTAssertTrue(anna.sees(.homeReady), anna.description)
+        await anna.app.stop()
+        world.killServer()
+        let key = world.home.appendingPathComponent("apns.p8")
+        try Program.runs("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key.path)
+        try await world.startServer(settings: [
+            "GODKEND_PUSH_APNS_TOPIC": "dk.godkend.app", "GODKEND_PUSH_APNS_TEAM": "TEAM123456",
+            "GODKEND_PUSH_APNS_KEY_ID": "KEY1234567", "GODKEND_PUSH_APNS_KEY": key.path,
+        ])
+        anna.app.start()
+        await anna.app.settled()
+        anna.app.wakes(at: address)
+        phone = try XCTUnwrap(anna.app.phone)
+        let end = Date(timeIntervalSinceNow: Program.patience)
+        repeat {
+            services = try await phone.pushServices(person: nil)
+        } while !services.registered && Date() < end
+        XCTAssertEqual([services.registered, services.apns], [true, true])
+        await anna.app.stop()
+    }
+
     func testSomebodyElseInTheServersPlaceIsNotBelieved() async throws {
         let world = try await World()
         let anna = try Citizen(world)

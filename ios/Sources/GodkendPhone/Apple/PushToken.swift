@@ -8,8 +8,8 @@ import UserNotifications
 public final class PushToken: NSObject, UNUserNotificationCenterDelegate {
     /// Told when a wake-up has arrived while the app is there.
     public var woken: () -> Void = {}
-    /// The token to give to the server, once APNs has handed it out.
-    public private(set) var token: Data?
+    /// Told the token to give to the server, each time that APNs hands one out.
+    public var handedOut: (Data) -> Void = { _ in }
 
     override public init() {
         super.init()
@@ -24,8 +24,14 @@ public final class PushToken: NSObject, UNUserNotificationCenterDelegate {
         return given
     }
 
+    /// At each start, for Apple changes tokens: fetches one where there is leave already.
+    public func renew() async {
+        let settings = await UNUserNotificationCenter.current().notificationSettings()
+        if settings.authorizationStatus == .authorized { UIApplication.shared.registerForRemoteNotifications() }
+    }
+
     /// From the app delegate.
-    public func registered(_ token: Data) { self.token = token }
+    public func registered(_ token: Data) { handedOut(token) }
 
     nonisolated public func userNotificationCenter(
         _: UNUserNotificationCenter, willPresent _: UNNotification

@@ -22,6 +22,9 @@ public final class AppModel {
     /// A link that arrived while something else was under way.
     private var pendingLink: String?
     private let systemLanguage: String
+    private var pushAddress: PushAddress?
+    /// Who is woken at `pushAddress`, or would be if the server sent that way.
+    private var registered: Set<UInt32> = []
 
     public init(access: any PhoneAccess, settings: any SettingsStore, systemLanguage: String) {
         self.access = access
@@ -87,6 +90,30 @@ extension AppModel {
         do { try watch() } catch { trouble((error as? PhoneError) ?? .Unexpected) }
         askWhetherActive()
         refresh()
+    }
+
+    /// The phone can be woken here: so is everybody on it who is in use, now and later. At each start, and when it changes.
+    public func wakes(at address: PushAddress) {
+        pushAddress = address
+        registered = []
+        registerPushAddress()
+    }
+
+    /// A server that does not send that way, or none, costs wake-ups and nothing else.
+    private func registerPushAddress() {
+        guard let phone, let pushAddress, !isDemo else { return }
+        for person in people where person.standing == .active && !registered.contains(person.id) {
+            registered.insert(person.id)
+            Task { [weak self] in
+                do {
+                    _ = try await phone.registerPush(address: pushAddress, person: person.id)
+                } catch PhoneError.Refused {
+                    // What the server will not have, it is not asked for again until the next start.
+                } catch {
+                    self?.registered.remove(person.id)
+                }
+            }
+        }
     }
 
     /// A new phone in its hour of waiting: it is in use by now, or another of the person's phones has refused it.
@@ -171,6 +198,7 @@ extension AppModel {
 
     /// The page to be on when nothing is going on.
     func home() {
+        registerPushAddress()
         if person == nil || !people.contains(where: { $0.id == person }) { person = people.first?.id }
         guard let current else { return replace(with: WelcomeScreen(self)) }
         switch current.standing {

@@ -18,6 +18,17 @@ final class Program: @unchecked Sendable {
     private var rest = Data()
     private var isAtEnd = false
 
+    /// Runs a tool of the system's to its end.
+    static func runs(_ words: String...) throws {
+        let tool = Process()
+        tool.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        tool.arguments = words
+        tool.standardError = FileHandle.nullDevice
+        try tool.run()
+        tool.waitUntilExit()
+        guard tool.terminationStatus == 0 else { throw Failed(description: "\(words) failed") }
+    }
+
     /// Starts `godkend`, or another program, with these words, in a folder of its own.
     init(
         _ words: [String], home: URL, environment: [String: String] = [:],

@@ -3,6 +3,7 @@ package dk.godkend.platform
 import dk.godkend.AppVersion
 import dk.godkend.EnrolmentStage
 import dk.godkend.Observer
+import dk.godkend.PushAddress
 import dk.godkend.Scanned
 import dk.godkend.WeakPin
 import dk.godkend.screens.Action
@@ -33,6 +34,7 @@ import dk.godkend.screens.Standing
 import dk.godkend.screens.Update
 import dk.godkend.screens.Waiting
 import dk.godkend.screens.WaitingRequest
+import dk.godkend.screens.WakeAddress
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.channels.awaitClose
 import kotlinx.coroutines.flow.Flow
@@ -190,6 +192,17 @@ class BoundPhone(private val phone: dk.godkend.Phone, private val language: () -
     override suspend fun exportHistory(person: Long): String = typed { phone.exportHistory(person.toUInt()) }
 
     override fun pinWeakness(pin: String): PinWeakness? = secretly(pin) { dk.godkend.pinWeakness(it)?.let(::weakness) }
+
+    override suspend fun wakeAt(person: Long, address: WakeAddress) = typed {
+        val bound = when (address) {
+            is WakeAddress.Fcm -> PushAddress.fcm(address.token)
+            is WakeAddress.WebPush -> PushAddress.webPush(address.endpoint, address.p256dh, address.auth)
+        }
+        bound.use { phone.registerPush(it, person.toUInt()) }
+        Unit
+    }
+
+    override suspend fun webPushKey(person: Long): String? = typed { phone.pushServices(person.toUInt()).webPush }
 
     override suspend fun somethingWaits(): Boolean = typed { phone.waiting().isNotEmpty() }
 

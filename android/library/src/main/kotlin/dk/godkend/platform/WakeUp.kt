@@ -4,9 +4,9 @@ import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.launch
 
 /**
- * What a push message does. A message carries a random handle and nothing else, so that neither Google nor anybody else
- * learns who logs in where: it only makes the app look for itself. Any transport will do (FCM, UnifiedPush, a socket of
- * one's own); without one, the app looks while it is open.
+ * What a push message does. A message carries the random handle that was registered with the address, and nothing else, so
+ * that neither Google nor anybody else learns who logs in where: it only makes the app look for itself. Any transport will
+ * do (FCM, UnifiedPush, a socket of one's own); without one, the app looks while it is open.
  *
  * [isForeground] says whether the person looks at the app; then [look] is enough. Else the server is asked whether anything
  * [waits], and only then [tell] shows a notification, which says no more than that.
@@ -18,16 +18,9 @@ class WakeUp(
     private val waits: suspend () -> Boolean,
     private val tell: () -> Unit,
 ) {
-    private val seen = ArrayDeque<String>()
-
-    /** A message came, on any thread. False if it is none of ours, or one that came before. */
+    /** A message came, on any thread. False if it is none of ours. The same handle comes each time. */
     fun onMessage(data: Map<String, String>): Boolean {
-        val handle = data[HANDLE]?.takeIf { data.size == 1 && HANDLE_FORM.matches(it) } ?: return false
-        synchronized(seen) {
-            if (handle in seen) return false
-            seen.addLast(handle)
-            if (seen.size > REMEMBERED) seen.removeFirst()
-        }
+        if (data.size != 1 || data[HANDLE]?.let(HANDLE_FORM::matches) != true) return false
         scope.launch {
             when {
                 isForeground() -> look()
@@ -42,6 +35,5 @@ class WakeUp(
         /** The message's only field. */
         const val HANDLE = "wake"
         private val HANDLE_FORM = Regex("[A-Za-z0-9_-]{16,64}")
-        private const val REMEMBERED = 32
     }
 }

@@ -31,6 +31,11 @@ class AppModel(
     /** What opened the app before it had started. */
     private var linkAtStart: String? = null
 
+    private var wakeAddress: WakeAddress? = null
+
+    /** Who is woken at [wakeAddress], or would be if the server sent that way. */
+    private val registered = mutableSetOf<Long>()
+
     val screen: StateFlow<Screen> = session.screen
 
     /** Whether a demonstration is played, which every screen says. */
@@ -136,6 +141,7 @@ class AppModel(
         session.restart(Screen.Home(name = ""))
         session.launch { refreshHome() }
         watch()
+        registerWakeAddress()
     }
 
     private suspend fun refreshHome(change: (Screen.Home, List<Person>) -> Screen.Home = { home, _ -> home }) {
@@ -323,6 +329,30 @@ class AppModel(
         isForeground = false
         watching?.cancel()
         pins.wipe()
+    }
+
+    /** The phone can be woken here: so is everybody on it who is in use, now and later. At each start, and when it changes. */
+    fun wakeAt(address: WakeAddress) {
+        wakeAddress = address
+        registered.clear()
+        registerWakeAddress()
+    }
+
+    /** A server that does not send that way, or none, costs wake-ups and nothing else. */
+    private fun registerWakeAddress() {
+        val address = wakeAddress ?: return
+        val phone = real ?: return
+        session.launch {
+            for (person in phone.people()) {
+                if (person.standing != Standing.Active || !registered.add(person.id)) continue
+                try {
+                    phone.wakeAt(person.id, address)
+                } catch (failed: PhoneException) {
+                    // What the server will not have, it is not asked for again until the next start.
+                    if (failed.failure !is PhoneFailure.Refused) registered -= person.id
+                }
+            }
+        }
     }
 
     /** A push has come while nobody looks: whether to say so. Who cannot be asked may have something to say. */

@@ -174,6 +174,11 @@ class DemoPhone(private val around: Surroundings) : Phone {
     /** One rule of the real ones is enough to see what a weak PIN looks like. */
     override fun pinWeakness(pin: String) = if (pin.toSet().size == 1) PinWeakness.REPEATED else null
 
+    // A demonstration has no server that could wake it.
+    override suspend fun wakeAt(person: Long, address: WakeAddress) = Unit
+
+    override suspend fun webPushKey(person: Long): String? = null
+
     override suspend fun somethingWaits() = false
 
     override fun supportCode() = "DEMO"

@@ -99,6 +99,12 @@ interface Phone {
     /** Why a PIN would not be taken; none for a good one. Sends nothing: asked before it is typed a second time. */
     fun pinWeakness(pin: String): PinWeakness?
 
+    /** Has the server wake this phone at [address], for this person, in place of any other address. */
+    suspend fun wakeAt(person: Long, address: WakeAddress)
+
+    /** The key (RFC 8292, Base64url) that a Web Push subscription is restricted to; none where the server sends none. */
+    suspend fun webPushKey(person: Long): String?
+
     /** Asks the server once whether anything waits, for everybody on this phone: a push has woken the app. */
     suspend fun somethingWaits(): Boolean
 
@@ -107,6 +113,17 @@ interface Phone {
 
     /** Ends every call that waits. The phone cannot be used again. */
     suspend fun close()
+}
+
+/** Where the server can wake this phone. It prints nothing: whoever knows one may disturb its owner. */
+sealed class WakeAddress {
+    /** Firebase Cloud Messaging's registration token. */
+    class Fcm(val token: String) : WakeAddress()
+
+    /** A Web Push subscription, as a UnifiedPush distributor gives it: endpoint, and keys in Base64url. */
+    class WebPush(val endpoint: String, val p256dh: String, val auth: String) : WakeAddress()
+
+    final override fun toString() = "[address]"
 }
 
 /** Thrown by every call of [Phone]. Its message holds no secret. */
