@@ -172,3 +172,40 @@ fn what_is_typed_is_never_printed() {
         }
     }
 }
+
+#[test]
+fn a_push_address_is_given_asked_for_and_taken_back() {
+    let mut world = World::serving();
+    world.activated("anna.a", "default");
+    let push = |world: &World, options: &str| world.godkend(&format!("push {options} --json")).end();
+    assert_eq!(push(&world, "").ends(0).one("push")["apns"], false);
+    let token = "07".repeat(32);
+    push(&world, &format!("--apns {token}")).fails(3, "push_refused");
+    // Its operator has a key of Apple's. That nobody answers there costs wake-ups and nothing else.
+    world.kill_server();
+    let file = world.path("server/godkend.toml");
+    let mut text = std::fs::read_to_string(&file).unwrap();
+    for (name, value) in [
+        ("topic", "dk.godkend.app"),
+        ("team", "TEAM123456"),
+        ("key_id", "KEY1234567"),
+        ("key", "data/secrets/oidc-1.pem"),
+        ("url", "https://127.0.0.1:9"),
+        ("sandbox_url", "https://127.0.0.1:9"),
+    ] {
+        let line = text.lines().find(|line| line.starts_with(&format!("apns_{name} = "))).unwrap().to_owned();
+        text = text.replace(&line, &format!("apns_{name} = \"{value}\""));
+    }
+    std::fs::write(&file, text).unwrap();
+    world.serve();
+    let given = push(&world, &format!("--apns {token} --sandbox")).ends(0).one("push");
+    assert_eq!((&given["registered"], &given["apns"], &given["fcm"]), (&true.into(), &true.into(), &false.into()));
+    // What came with a wake-up leads to what waits; the handle itself is the gateway's and the phone's to know.
+    let (bank, number) = world.login_by_number("anna.a");
+    let waiting = world.godkend("woken AAAAAAAAAAAAAAAAAAAAAA --json").end().ends(0).one("waiting");
+    assert_eq!(waiting["requests"].as_array().unwrap().len(), 1, "{waiting}");
+    world.godkend("number --approve --json").typing(&[&number, PIN]).end().ends(0).one("approved");
+    assert_eq!(bank.ends().0, 0);
+    assert_eq!(push(&world, "").ends(0).one("push")["registered"], true);
+    assert_eq!(push(&world, "--remove").ends(0).one("push")["registered"], false);
+}
