@@ -1,5 +1,6 @@
 //! An older database is put back: what a person did on the site since is as the log has it.
 
+use godkend_protocol::bytes::Id;
 use godkend_tests::phone::{OTHER_PIN, PIN, code, with_pin};
 use godkend_tests::{Ask, Phone};
 use reqwest::Method;
@@ -10,6 +11,7 @@ use crate::scene::Scene;
 async fn what_was_done_on_the_site_outlives_an_older_database() {
     let mut scene = Scene::new().await;
     let (citizen, first) = scene.world.person("cai-older").await;
+    let own = first.overview().await.devices[0].id;
     let second = scene.world.phone().await;
     second.activate(&scene.world, &citizen, OTHER_PIN).await;
     let mut browser = scene.world.login_page(&Ask::login()).await;
@@ -38,7 +40,7 @@ async fn what_was_done_on_the_site_outlives_an_older_database() {
     visitor.done("cancel-order", &ordered, "").await;
     visitor.done("remove-password", "", "").await;
     visitor.done("forget-browser", &remembered, "").await;
-    visitor.done("block-phone", &least_used(&first).await, "").await;
+    visitor.done("block-phone", &other_than(&own, &first).await, "").await;
 
     scene.world.stop().await;
     scene.world.put_back(&copy);
@@ -65,10 +67,9 @@ async fn what_was_done_on_the_site_outlives_an_older_database() {
     visitor.done("user-id", "", "cai-older").await.says(r#"<p id="user-id">cai-older</p>"#);
 }
 
-/// The id of the phone that was used longest ago.
-async fn least_used(phone: &Phone) -> String {
-    let mut phones = phone.overview().await.devices;
-    phones.sort_by_key(|line| (line.last_used, line.enrolled));
+/// The id of the person's other phone.
+async fn other_than(own: &Id, phone: &Phone) -> String {
+    let phones = phone.overview().await.devices;
     assert_eq!(phones.len(), 2);
-    phones[0].id.to_base64()
+    phones.iter().find(|line| line.id != *own).unwrap().id.to_base64()
 }
