@@ -1,6 +1,7 @@
 //! `push`: a device gives, replaces or takes back its push address, or asks what can be sent.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use godkend_protocol::codes::Code;
 use godkend_protocol::messages::push::{PushChange, PushRegister, PushState};
@@ -15,26 +16,17 @@ use crate::records::Device;
 
 /// Changes that one device may make in a minute: each is a write.
 const CHANGES_PER_MINUTE: u32 = 10;
-/// How often it begins anew when something else changes the device at the same time.
-const ATTEMPTS: usize = 16;
 
 /// Handles a [`PushRegister`]. A retry finds its own change and gets the same reply.
 pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
-    let mut counted = false;
-    for _ in 0..ATTEMPTS {
-        // Each time anew: between reading and writing the device may have been blocked.
-        match attempt(&app, &call, &mut counted).await {
-            Err(error) if error.is_conflict() => tokio::task::yield_now().await,
-            Ok(Some(state)) => return Ok(reply(&state)),
-            Ok(None) => return Err(Code::Conflict.into()),
-            Err(error) => return Err(error),
-        }
-    }
-    Err(Code::Conflict.into())
+    let counted = AtomicBool::new(false);
+    // Each time from the beginning: between reading and writing the device may have been blocked.
+    let state = docs::retry(|| attempt(&app, &call, &counted)).await?;
+    Ok(reply(&state.ok_or(Code::Conflict)?))
 }
 
 /// `None` for a change that an earlier one has overtaken: sent again, it would be overtaken again.
-async fn attempt(app: &App, call: &Call, counted: &mut bool) -> Result<Option<PushState>, ApiError> {
+async fn attempt(app: &App, call: &Call, counted: &AtomicBool) -> Result<Option<PushState>, ApiError> {
     let caller = signed::<PushRegister>(app, &call.bytes, |register| register.device).await?;
     let gateways = app.push.gateways();
     let (fcm, apns, web_push) = gateways.offered();
@@ -59,7 +51,7 @@ async fn attempt(app: &App, call: &Call, counted: &mut bool) -> Result<Option<Pu
             return Ok(None);
         }
     }
-    if !std::mem::replace(counted, true) {
+    if !counted.swap(true, Ordering::Relaxed) {
         let device = caller.device.doc.id.to_base64();
         app.throttle.take("push", &device, CHANGES_PER_MINUTE, app.clock.now_ms())?;
     }
