@@ -21,31 +21,37 @@ use crate::strangers::{shape, short_polls, work};
 use godkend_tests::world::{Citizen, rng};
 use godkend_tests::{Ask, Browser, World};
 
-const BOTH: &str = "password+code_display";
+pub(crate) const BOTH: &str = "password+code_display";
 pub(crate) const PASSWORD: Secret<32> = Secret([1; 32]);
 pub(crate) const WRONG: Secret<32> = Secret([2; 32]);
 
 /// A citizen with a display and a password.
 async fn holder(world: &World, user_id: &str) -> (Citizen, Token) {
     let citizen = world.citizen(user_id).await;
-    let seed = ring::digest::digest(&ring::digest::SHA256, user_id.as_bytes());
+    let display = equip(world, &citizen, user_id).await;
+    (citizen, display)
+}
+
+/// Gives a citizen a display, whose serial number this is, and a password.
+pub(crate) async fn equip(world: &World, citizen: &Citizen, serial: &str) -> Token {
+    let seed = ring::digest::digest(&ring::digest::SHA256, serial.as_bytes());
     let container = format!(
         r#"<KeyContainer Version="1.0" xmlns="urn:ietf:params:xml:ns:keyprov:pskc"><KeyPackage><DeviceInfo>
-        <SerialNo>{user_id}</SerialNo></DeviceInfo><Key Id="1" Algorithm="urn:ietf:params:xml:ns:keyprov:pskc:hotp">
+        <SerialNo>{serial}</SerialNo></DeviceInfo><Key Id="1" Algorithm="urn:ietf:params:xml:ns:keyprov:pskc:hotp">
         <AlgorithmParameters><ResponseFormat Length="6" Encoding="DECIMAL"/></AlgorithmParameters><Data><Secret>
         <PlainValue>{}</PlainValue></Secret></Data></Key></KeyPackage></KeyContainer>"#,
         STANDARD.encode(seed)
     );
     for (path, body) in [
         ("displays".to_owned(), json!({ "container": STANDARD.encode(container) })),
-        (format!("citizens/{}/display", citizen.id), json!({ "serial": user_id })),
+        (format!("citizens/{}/display", citizen.id), json!({ "serial": serial })),
     ] {
         let (status, reply) = world.desk(Method::POST, &path, Some(body)).await;
         assert_eq!(status, 201, "{reply}");
     }
-    choose(world, &citizen).await;
+    choose(world, citizen).await;
     let moving = Moving::Counter;
-    (citizen, Token { seed: Seed::new(seed.as_ref()).unwrap(), hash: Hash::Sha1, digits: Digits::SIX, moving })
+    Token { seed: Seed::new(seed.as_ref()).unwrap(), hash: Hash::Sha1, digits: Digits::SIX, moving }
 }
 
 pub(crate) async fn choose(world: &World, citizen: &Citizen) {

@@ -37,6 +37,7 @@ pub use par::take_pushed;
 pub use records::KINDS;
 
 use crate::app::App;
+use crate::ops::even::evenly;
 
 /// The provider's routes.
 pub fn routes(app: Arc<App>) -> Router {
@@ -46,7 +47,7 @@ pub fn routes(app: Arc<App>) -> Router {
         .route(metadata::JWKS_PATH, get(metadata::jwks))
         .route(metadata::PAR_PATH, post(par::handle))
         .route(metadata::TOKEN_PATH, post(token::handle))
-        .route(metadata::CIBA_PATH, post(ciba::handle))
+        .route(metadata::CIBA_PATH, evenly(post(ciba::handle)))
         .route(metadata::USERINFO_PATH, get(userinfo::handle).post(userinfo::handle))
         .route(metadata::CPR_MATCH_PATH, post(cpr_match::handle));
     crate::ops::request::limit_body(router.with_state(app.clone()), app.config.limits.form_bytes)

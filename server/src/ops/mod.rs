@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows the protocol. This is the program's edge: it reads the clock and the system's randomness where
 //! timers, TLS and signatures need them.
+pub mod even;
 pub mod health;
 pub mod logging;
 pub mod metrics;

@@ -33,6 +33,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::app::App;
+use crate::ops::even::evenly;
 
 use assets::{ICON_PATH, MEANS_SCRIPT_PATH, PASSWORD_WASM_PATH, SCRIPT_PATH, STYLE_PATH, TIME_SCRIPT_PATH};
 
@@ -46,18 +47,19 @@ const WASM_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-ev
 
 /// The pages' routes.
 pub fn routes(app: Arc<App>) -> Router {
+    // What a user id has to do with answers evenly: a stranger could tell by the time who there is.
     let router = Router::new()
         .route("/authorize", get(start::by_query).post(start::by_form))
         .route("/login/{id}", get(login::page))
         .route("/login/{id}/state", get(login::state))
         .route("/login/{id}/frames", get(login::frames))
-        .route("/login/{id}/user-id", post(login::user_id))
-        .route("/login/{id}/offline", post(login::offline))
-        .route("/login/{id}/offline-code", post(login::offline_code))
+        .route("/login/{id}/user-id", evenly(post(login::user_id)))
+        .route("/login/{id}/offline", evenly(post(login::offline)))
+        .route("/login/{id}/offline-code", evenly(post(login::offline_code)))
         .route("/login/{id}/way/{combination}", get(ways::page))
-        .route("/login/{id}/means/start", post(ways::start))
-        .route("/login/{id}/means/finish", post(ways::finish))
-        .route("/login/{id}/means/chip", post(ways::half))
+        .route("/login/{id}/means/start", evenly(post(ways::start)))
+        .route("/login/{id}/means/finish", evenly(post(ways::finish)))
+        .route("/login/{id}/means/chip", evenly(post(ways::half)))
         .route("/login/{id}/means/forget", post(login::forget))
         .route("/password", get(password::page))
         .route("/password/app", get(password::by_app))
@@ -67,7 +69,7 @@ pub fn routes(app: Arc<App>) -> Router {
         .route("/chip/app", get(chip::by_app))
         .route("/chip/ask", post(chip::ask))
         .route("/chip/set", post(chip::set))
-        .route("/login/{id}/cancel", post(login::cancel))
+        .route("/login/{id}/cancel", evenly(post(login::cancel)))
         .route("/login/{id}/extend", post(login::extend))
         .route(crate::approval::RETURN_PATH, get(finish::returned))
         .route("/login/{id}/finish", get(finish::finish))
