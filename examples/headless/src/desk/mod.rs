@@ -4,6 +4,8 @@ pub(crate) mod commands;
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -132,6 +134,22 @@ impl Desk {
         }
         let opened: Opened = self.post(&format!("citizens/{citizen}/{means}"), &json!({})).await?;
         Ok(opened.code)
+    }
+
+    /// Imports a code display that counts (HOTP), in a container of RFC 6030, and assigns it.
+    pub(crate) async fn assign_display(&self, citizen: &str, serial: &str, seed: &[u8]) -> Result<(), Problem> {
+        let secret = Zeroizing::new(STANDARD.encode(seed));
+        let container = Zeroizing::new(format!(
+            r#"<KeyContainer Version="1.0" xmlns="urn:ietf:params:xml:ns:keyprov:pskc"><KeyPackage>
+            <DeviceInfo><SerialNo>{serial}</SerialNo></DeviceInfo>
+            <Key Id="1" Algorithm="urn:ietf:params:xml:ns:keyprov:pskc:hotp"><AlgorithmParameters>
+            <ResponseFormat Length="6" Encoding="DECIMAL"/></AlgorithmParameters>
+            <Data><Secret><PlainValue>{}</PlainValue></Secret></Data></Key></KeyPackage></KeyContainer>"#,
+            secret.as_str()
+        ));
+        let _: Value = self.post("displays", &json!({ "container": STANDARD.encode(container.as_bytes()) })).await?;
+        let _: Value = self.post(&format!("citizens/{citizen}/display"), &json!({ "serial": serial })).await?;
+        Ok(())
     }
 
     /// Types the digits that the phone shows.

@@ -101,6 +101,11 @@ impl Browser {
         Ok(Self { client, origin, cookies, file })
     }
 
+    /// The same browser and connections, in a window that knows nobody.
+    pub(crate) fn forgetting(&self) -> Self {
+        Self { client: self.client.clone(), origin: self.origin.clone(), cookies: BTreeMap::new(), file: None }
+    }
+
     /// Follows the relying party's redirect to the login page.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 //! given one; beside it the floor (`floor.rs`), in turns, so that both see the same machine.
 
 pub(crate) mod floor;
+mod login;
+mod means;
 mod pool;
 pub(crate) mod population;
 mod process;
@@ -11,25 +13,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use godkend_client::{Root, Roots};
-use godkend_core::{Approval, Command, Failure, Outcome, Pin};
+use godkend_core::{Command, Failure, Outcome, Pin};
+use tokio::sync::Mutex;
 use url::Url;
 
 use self::floor::Work;
+use self::login::Citizen;
+use self::means::{Means, Person};
 use self::pool::{Done, Failures, Said, Steps};
 use self::process::{Kind, Process, Used};
-use self::way::{Means, Way};
+use self::way::Way;
 use crate::clock::cpu_seconds;
 use crate::desk::{Desk, NewCitizen};
 use crate::exit::Exit;
 use crate::home::{self, RelyingPartyFile, read_relying_party};
 use crate::http;
 use crate::json::{EmptyRun, FloorRun, LoadRun, Report, Series, ServerUse, Simulation};
-use crate::language::Language;
 use crate::output::Output;
 use crate::phone::{Finger, Phone, activate};
 use crate::problem::Problem;
-use crate::rp::browser::{Browser, PageState};
-use crate::rp::openid::{Ask, RelyingParty, Started, random};
+use crate::rp::browser::Browser;
+use crate::rp::openid::{RelyingParty, random};
 
 /// How much to simulate.
 #[derive(Clone, Debug)]
@@ -139,8 +143,7 @@ impl Site {
             out,
             // So that a second run against the same server finds no user id taken.
             name: random()?.chars().filter(char::is_ascii_alphanumeric).take(8).collect(),
-            biometrics: options.with.contains(&Way::Biometric),
-            chips: options.with.iter().any(|way| way.has_chip()),
+            with: options.with.clone(),
             failures: Arc::default(),
         });
         // Whoever cannot even reach the server needs no numbers.
@@ -276,17 +279,8 @@ struct World {
     desk: Desk,
     out: Output,
     name: String,
-    biometrics: bool,
-    chips: bool,
+    with: Vec<Way>,
     failures: Arc<Failures>,
-}
-
-/// A person: a phone, a browser, and a connection of the bank's. All of them keep their connections.
-struct Citizen {
-    phone: Phone,
-    browser: reqwest::Client,
-    bank: RelyingParty,
-    means: Option<Means>,
 }
 
 impl World {
@@ -311,35 +305,37 @@ impl World {
     }
 
     async fn activate(&self, number: u32) -> Result<Citizen, Problem> {
+        let user_id = format!("sim-{}-{number}", self.name);
         let new = NewCitizen {
             name: format!("Simuleret {number}"),
-            user_id: format!("sim-{}-{number}", self.name),
+            user_id: user_id.clone(),
             born: "1980-01-01".to_owned(),
             cpr: None,
             level: "substantial".to_owned(),
             magic: None,
         };
-        let citizen = self.desk.create_citizen(&new).await?;
-        let handed = self.desk.hand_out(&citizen.id, false).await?;
+        let account = self.desk.create_citizen(&new).await?;
+        let handed = self.desk.hand_out(&account.id, false).await?;
         let phone = Phone::in_memory(&self.roots, "Simuleret telefon", Finger::Match, self.out.silent()).await?;
         let command = Command::Activate { text: handed.text.to_string(), environment: None };
         let Outcome::Digits { digits, .. } = phone.run(command).await? else { return Err(Failure::NotNow.into()) };
         self.desk.confirm(&handed.id, &digits).await?;
         activate::await_digits(&phone).await?;
         phone.run(Command::ChoosePin { identity: None, pin: Pin::new(PIN)? }).await?;
-        if self.biometrics {
+        if self.with.contains(&Way::Biometric) {
             phone.run(Command::EnableBiometrics { identity: None, pin: Pin::new(PIN)? }).await?;
         }
         let browser = http::client(&self.root).await?;
         let bank = RelyingParty::discover(http::client(&self.root).await?, &self.root.url, self.bank.clone()).await?;
-        let means = if self.chips {
-            let origin = Url::parse(&bank.issuer).map_err(|e| Problem::Untrusted(e.to_string()))?;
-            let mut pages = Browser::new(browser.clone(), origin.clone(), None)?;
-            Some(Means::new(&self.desk, &mut pages, &origin, (&citizen.id, &new.user_id)).await?)
-        } else {
-            None
-        };
-        Ok(Citizen { phone, browser, bank, means })
+        let origin = Url::parse(&bank.issuer).map_err(|e| Problem::Untrusted(e.to_string()))?;
+        let mut pages = Browser::new(browser, origin.clone(), None)?;
+        let person = Person { id: &account.id, user_id: &user_id };
+        let means = Means::of(&self.with, &self.desk, &mut pages, &origin, person).await?;
+        let citizen = Citizen { user_id, phone, browser: pages, remembered: Mutex::default(), bank, means };
+        if self.with.contains(&Way::Remembered) {
+            citizen.have_remembered().await?;
+        }
+        Ok(citizen)
     }
 
     async fn log_in_all(
@@ -350,7 +346,7 @@ impl World {
     ) -> Done {
         let said = Said { danish: "Logger ind", english: "Signing in" };
         pool::run(&self.out, &self.failures, said, (in_flight, logins), citizens, move |citizen| async move {
-            log_in(&citizen, with).await
+            citizen.log_in(with).await
         })
         .await
     }
@@ -358,72 +354,6 @@ impl World {
 
 async fn usage(server: Option<&Process>) -> Option<Used> {
     server?.used().await
-}
-
-/// One login, as the parts of the real thing do it: the bank pushes its request; the browser follows it, loads the
-/// page with the moving code, and waits for the phone as the page's script does; the phone scans, shows and approves;
-/// the browser goes back, and the bank redeems its code and verifies the ID token.
-async fn log_in(citizen: &Citizen, with: Way) -> Result<Steps, Problem> {
-    let mut steps = Steps::start();
-    let started = citizen.bank.start(&Ask::default(), Language::Da).await?;
-    steps.step("1 par");
-    let origin = Url::parse(&citizen.bank.issuer).map_err(|e| Problem::Untrusted(e.to_string()))?;
-    let mut browser = Browser::new(citizen.browser.clone(), origin, None)?;
-    let page = browser.open_login(&started.authorize).await?;
-    steps.step("2 authorize");
-    let means = || citizen.means.as_ref().ok_or_else(|| Problem::Embedded("there is no chip".to_owned()));
-    if with == Way::PasswordChip {
-        let finish = means()?.sign_in(&mut browser, &page).await?;
-        steps.step("5 password and chip");
-        return end(citizen, &started, &mut browser, &finish, steps).await;
-    }
-    if with == Way::AppChip {
-        means()?.half(&mut browser, &page).await?;
-        steps.step("3 chip");
-    }
-    let text = browser.load(&page).await?.current().ok_or(Failure::NotACode)?.text.clone();
-    steps.step("3 page");
-    let phone = async {
-        let Outcome::Request(view) = citizen.phone.run(Command::Scan { identity: None, text }).await? else {
-            return Err(Failure::NotNow.into());
-        };
-        steps.step("4 scan");
-        let with = match with {
-            Way::Biometric => Approval::Biometric,
-            Way::Pin | Way::AppChip | Way::PasswordChip => Approval::Pin(Pin::new(PIN)?),
-        };
-        citizen.phone.run(Command::Approve { request: view.id, with, remember_browser: false }).await?;
-        steps.step("5 approve");
-        Ok::<_, Problem>(())
-    };
-    let watch = async {
-        let mut known = "waiting".to_owned();
-        loop {
-            let PageState { state, finish, .. } = browser.state(&page, Some(&known), 25).await?;
-            match finish {
-                Some(finish) => return Ok::<_, Problem>(finish),
-                None => known = state,
-            }
-        }
-    };
-    let ((), finish) = tokio::try_join!(phone, watch)?;
-    steps.step("6 told");
-    end(citizen, &started, &mut browser, &finish, steps).await
-}
-
-/// Back to the bank, which redeems its code.
-async fn end(
-    citizen: &Citizen,
-    started: &Started,
-    browser: &mut Browser,
-    finish: &str,
-    mut steps: Steps,
-) -> Result<Steps, Problem> {
-    let back = browser.finish(finish).await?;
-    steps.step("7 finish");
-    citizen.bank.finish(started, &back).await?;
-    steps.step("8 token");
-    Ok(steps)
 }
 
 /// The floor's server.
