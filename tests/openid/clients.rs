@@ -228,6 +228,7 @@ async fn what_the_description_names_is_there_and_takes_what_it_says() {
         "end_session_endpoint",
         "pushed_authorization_request_endpoint",
         "backchannel_authentication_endpoint",
+        "introspection_endpoint",
         "godkend_cpr_match_endpoint",
     ] {
         let url = described[endpoint].as_str().unwrap_or_else(|| panic!("no {endpoint}"));

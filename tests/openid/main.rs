@@ -9,6 +9,7 @@ mod clients;
 mod codes;
 mod cpr;
 mod dpop;
+mod introspection;
 mod keys;
 mod page;
 mod payments;

@@ -175,8 +175,7 @@ pub(crate) async fn check(app: &App, headers: &HeaderMap, method: &str, path: &s
     if second.is_some() || token.is_empty() {
         return Err(unknown());
     }
-    let found = docs::get::<AccessToken>(&*app.store, &secret_hash(token.trim()).0).await?;
-    let found = found.filter(|entry| app.now() < entry.doc.expires).ok_or_else(unknown)?.doc;
+    let Alive { token: found, account, party } = alive(app, token.trim()).await?.ok_or_else(unknown)?;
     let mut nonce = None;
     match (scheme, found.jkt) {
         (Scheme::Bearer, None) => {}
@@ -209,15 +208,26 @@ pub(crate) async fn check(app: &App, headers: &HeaderMap, method: &str, path: &s
             return Err(Refused::token(Some(scheme), "The token is not bound to a key: send it as Bearer."));
         }
     }
-    if let Some(sid) = &found.grant.sid
+    Ok(Access { token: found, account, party, nonce })
+}
+
+/// A token that opens something, with its person and its client.
+pub(super) struct Alive {
+    pub(super) token: AccessToken,
+    pub(super) account: Account,
+    pub(super) party: Arc<RelyingParty>,
+}
+
+/// Finds a token by what was handed out; none once its time, its session, its client or its person's access has ended.
+pub(super) async fn alive(app: &App, token: &str) -> Result<Option<Alive>, ApiError> {
+    let found = docs::get::<AccessToken>(&*app.store, &secret_hash(token).0).await?;
+    let Some(token) = found.map(|entry| entry.doc).filter(|token| app.now() < token.expires) else { return Ok(None) };
+    if let Some(sid) = &token.grant.sid
         && docs::get::<Member>(&*app.store, &sid.0).await?.is_none()
     {
-        return Err(unknown());
+        return Ok(None);
     }
-    let account = docs::get::<Account>(&*app.store, &found.grant.account.0).await?.ok_or_else(unknown)?.doc;
-    let party = client::find(app, &found.ask.client_id).await?.ok_or_else(unknown)?;
-    if account.blocked {
-        return Err(unknown());
-    }
-    Ok(Access { token: found, account, party, nonce })
+    let Some(account) = docs::get::<Account>(&*app.store, &token.grant.account.0).await? else { return Ok(None) };
+    let Some(party) = client::find(app, &token.ask.client_id).await? else { return Ok(None) };
+    Ok((!account.doc.blocked).then_some(Alive { token, account: account.doc, party }))
 }

@@ -146,7 +146,7 @@ fn assertion(text: &str, party: &RelyingParty, issuer: &str, now: i64) -> Option
         && token.claims.get("nbf").is_none_or(|_| token.time("nbf").is_some_and(|nbf| nbf <= now.saturating_add(SKEW)));
     let for_us = |audience: &str| {
         audience == issuer
-            || [metadata::TOKEN_PATH, metadata::PAR_PATH, metadata::CIBA_PATH]
+            || [metadata::TOKEN_PATH, metadata::PAR_PATH, metadata::CIBA_PATH, metadata::INTROSPECTION_PATH]
                 .iter()
                 .any(|path| audience.strip_prefix(issuer) == Some(path))
     };
@@ -261,6 +261,7 @@ mod tests {
         assert!(check(&good, &kid));
         for (name, value) in [
             ("aud", json!("https://id.dk/token")),
+            ("aud", json!("https://id.dk/introspect")),
             ("aud", json!(["https://other.dk", "https://id.dk/par"])),
             ("iat", json!(now + 30)),
             ("exp", json!(now + 300)),

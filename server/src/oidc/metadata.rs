@@ -22,6 +22,7 @@ pub(super) const PAR_PATH: &str = "/par";
 pub(super) const TOKEN_PATH: &str = "/token";
 pub(super) const CIBA_PATH: &str = "/ciba";
 pub(super) const USERINFO_PATH: &str = "/userinfo";
+pub(super) const INTROSPECTION_PATH: &str = "/introspect";
 pub(super) const CPR_MATCH_PATH: &str = "/cpr-match";
 /// Served by the pages.
 pub(crate) const LOGOUT_PATH: &str = "/logout";
@@ -99,6 +100,9 @@ fn document(issuer: &str, all_push: bool) -> Value {
     });
     let beside = json!({
         "userinfo_endpoint": at(USERINFO_PATH),
+        "introspection_endpoint": at(INTROSPECTION_PATH),
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        "introspection_endpoint_auth_signing_alg_values_supported": ["ES256"],
         "end_session_endpoint": at(LOGOUT_PATH),
         "godkend_cpr_match_endpoint": at(CPR_MATCH_PATH),
         "backchannel_logout_supported": true,

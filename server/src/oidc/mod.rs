@@ -1,8 +1,8 @@
 //! The OpenID provider: discovery, pushed requests, the code flow and CIBA.
 //!
 //! OpenID Connect Core 1.0 and Discovery 1.0, PKCE (RFC 7636), PAR (RFC 9126), the issuer in the authorisation response
-//! (RFC 9207), payments in `authorization_details` (RFC 9396), tokens bound to keys (DPoP, RFC 9449), step-up (RFC 9470),
-//! CIBA in poll and ping mode, logout. The pages that a person sees are in [`crate::web`].
+//! (RFC 9207), payments in `authorization_details` (RFC 9396), tokens bound to keys (DPoP, RFC 9449), introspection (RFC
+//! 7662), step-up (RFC 9470), CIBA in poll and ping mode, logout. The pages that a person sees are in [`crate::web`].
 
 pub(crate) mod access;
 mod ciba;
@@ -13,6 +13,7 @@ pub mod cpr_match;
 pub mod dpop;
 pub mod error;
 pub mod hint;
+mod introspection;
 pub mod jws;
 pub mod jwt;
 mod metadata;
@@ -49,6 +50,7 @@ pub fn routes(app: Arc<App>) -> Router {
         .route(metadata::TOKEN_PATH, post(token::handle))
         .route(metadata::CIBA_PATH, evenly(post(ciba::handle)))
         .route(metadata::USERINFO_PATH, get(userinfo::handle).post(userinfo::handle))
+        .route(metadata::INTROSPECTION_PATH, post(introspection::handle))
         .route(metadata::CPR_MATCH_PATH, post(cpr_match::handle));
     crate::ops::request::limit_body(router.with_state(app.clone()), app.config.limits.form_bytes)
 }

@@ -81,6 +81,14 @@ pub struct Ask {
     pub self_service: bool,
 }
 
+impl Ask {
+    /// The scope of its tokens.
+    #[must_use]
+    pub const fn scope(&self) -> &'static str {
+        if self.self_service { "openid self_service" } else { "openid" }
+    }
+}
+
 /// Who has to sign in, and whether an earlier login in the same browser may do.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Wish {
@@ -232,6 +240,14 @@ pub struct AccessToken {
     pub jkt: Option<Hash32>,
     /// Unix seconds.
     pub expires: i64,
+}
+
+impl AccessToken {
+    /// The `token_type`, which is also the scheme that it is sent with.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        if self.jkt.is_some() { "DPoP" } else { "Bearer" }
+    }
 }
 
 /// A signed token of a client's that may be seen once: a DPoP proof, or an assertion.

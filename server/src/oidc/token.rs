@@ -166,9 +166,9 @@ pub(super) fn tokens(
     };
     let mut reply = json!({
         "access_token": access_token,
-        "token_type": if proof.is_some() { "DPoP" } else { "Bearer" },
+        "token_type": record.kind(),
         "expires_in": lifetime,
-        "scope": if ask.self_service { "openid self_service" } else { "openid" },
+        "scope": ask.scope(),
         "id_token": id_token,
     });
     if let (Some(payment), Some(reply)) = (&ask.payment, reply.as_object_mut()) {
