@@ -16,6 +16,7 @@ mod block;
 mod combinations;
 mod keyboard;
 mod languages;
+mod letter;
 mod light;
 mod login;
 mod means;

@@ -1,6 +1,8 @@
 //! The identity server, the example bank and a browser that stands at the bank's door.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use godkend_borger::Borger;
 use godkend_core::RequestView;
@@ -12,7 +14,7 @@ use tokio::net::TcpListener;
 use crate::camera;
 use crate::chrome::{Chrome, until};
 use godkend_tests::phone::code;
-use godkend_tests::world::CLIENT_SECRET;
+use godkend_tests::world::{CLIENT_SECRET, unix_now};
 use godkend_tests::{Ask, Phone, World, bank};
 
 /// A scene.
@@ -23,6 +25,8 @@ pub(crate) struct Scene {
     pub(crate) bank: String,
     /// The public body's.
     pub(crate) borger: String,
+    /// How far the public body's clock is ahead of this machine's, seconds.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Scene {
@@ -56,8 +60,22 @@ impl Scene {
             certificate: Some(certificate.clone()),
         };
         tokio::spawn(Bank::new(settings("bank", &bank)).unwrap().serve(at_bank));
-        tokio::spawn(Borger::new(settings("borgersiden", &borger)).unwrap().serve(at_borger));
-        Self { world, chrome, bank, borger }
+        let ahead = Arc::new(AtomicI64::new(0));
+        let clock = ahead.clone();
+        let clock = Box::new(move || unix_now() + clock.load(Ordering::SeqCst));
+        tokio::spawn(Borger::with_clock(settings("borgersiden", &borger), clock).unwrap().serve(at_borger));
+        Self { world, chrome, bank, borger, ahead }
+    }
+
+    /// One with another site at its door.
+    pub(crate) fn at(world: World, chrome: Chrome, site: String) -> Self {
+        Self { world, chrome, borger: site.clone(), bank: site, ahead: Arc::default() }
+    }
+
+    /// Moves the clocks of the identity server and of the public body.
+    pub(crate) async fn advance(&self, seconds: i64) {
+        self.world.advance(seconds).await;
+        self.ahead.fetch_add(seconds, Ordering::SeqCst);
     }
 
     /// From the bank's front page to the login page.

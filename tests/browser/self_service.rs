@@ -34,7 +34,7 @@ async fn scene() -> Scene {
         certificate: Some(std::fs::read(world.data().join(CERTIFICATE_FILE)).unwrap()),
     };
     tokio::spawn(Site::new(settings).unwrap().serve(listener));
-    Scene { world, chrome, borger: site.clone(), bank: site }
+    Scene::at(world, chrome, site)
 }
 
 #[tokio::test]

@@ -106,6 +106,12 @@ def _letter(demo: Demo) -> None:
     assert (stepped.status, stepped.location) == (303, "/letter"), (stepped.status, stepped.body)
     read = browser.get(f"{demo.borger}/letter")
     assert read.status == 200 and "Dit nye pas" in read.body, (read.status, read.body)
+    resource = f"{demo.borger}/api/letter"
+    for authorization, challenge in (("", "Bearer"), ("Bearer forged", 'Bearer error="invalid_token"')):
+        headers = {"Authorization": authorization} if authorization else {}
+        refused = browser._send(urllib.request.Request(resource, headers=headers))
+        told = refused.headers["WWW-Authenticate"]
+        assert refused.status == 401 and told.split(",")[0] == challenge, (refused.status, told, refused.body)
     browser.press(f"{demo.borger}/logout")
     assert browser.get(f"{demo.borger}/letter").location == "/", "a letter is for who is signed in"
 

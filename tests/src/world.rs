@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use godkend_protocol::keyset::Root;
 use godkend_protocol::types::Suite;
+use godkend_server::app::App;
 use godkend_server::config::{Config, Severity};
 use godkend_server::keys::{InitOptions, init};
 use godkend_server::means::Means;
@@ -198,6 +199,11 @@ impl World {
     pub async fn restart(&mut self) {
         self.stop().await;
         self.start().await;
+    }
+
+    /// The server itself, for what no interface of it tells.
+    pub fn app(&self) -> &App {
+        &self.running.as_ref().expect("it is stopped").app
     }
 
     /// The desk's bearer token.

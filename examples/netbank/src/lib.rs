@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod asked;
+pub mod challenge;
 mod pages;
 pub mod provider;
 pub mod session;

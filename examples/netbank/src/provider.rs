@@ -1,4 +1,6 @@
-//! A relying party's side of OpenID Connect: the bank's, and that of the other demo site.
+//! A relying party's side of OpenID Connect: the bank's, and that of the other demo sites.
+
+mod introspection;
 
 use core::pin::Pin;
 
@@ -12,17 +14,21 @@ use openidconnect::core::{
     CoreRevocationErrorResponse, CoreSubjectIdentifierType, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AccessToken, AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AuthenticationContextClass,
-    AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet,
-    EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _,
-    PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope, StandardErrorResponse,
-    StandardTokenResponse, TokenResponse as _,
+    AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AuthenticationContextClass, AuthorizationCode,
+    Client, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet,
+    HttpRequest, HttpResponse, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
+    PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse,
+    TokenResponse as _,
 };
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use url::Url;
 
+pub use openidconnect::AccessToken;
+
+pub use self::introspection::Introspected;
 pub use crate::asked::{Asked, Level, Payment};
 use crate::{Callback, Settings};
 
@@ -74,8 +80,10 @@ impl ProviderError {
 pub struct Beside {
     /// A scope beside `openid`.
     pub scope: Option<&'static str>,
-    /// A new login, at most so many seconds old when it comes back.
+    /// A login that is at most so many seconds old when it comes back.
     pub max_age: Option<u64>,
+    /// A new login, whatever the browser has done before.
+    pub fresh: bool,
     /// The language of the identity server's pages: `da`, `en`.
     pub language: Option<&'static str>,
 }
@@ -117,15 +125,17 @@ pub struct Claims {
 
 impl AdditionalClaims for Claims {}
 
+/// What the crate does not read of the description (RFC 9126, section 5; RFC 8414, section 2).
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Pushes {
+struct Endpoints {
     pushed_authorization_request_endpoint: Url,
+    introspection_endpoint: Option<Url>,
 }
 
-impl AdditionalProviderMetadata for Pushes {}
+impl AdditionalProviderMetadata for Endpoints {}
 
 type Metadata = ProviderMetadata<
-    Pushes,
+    Endpoints,
     CoreAuthDisplay,
     CoreClientAuthMethod,
     CoreClaimName,
@@ -173,7 +183,7 @@ type OidcClient = Client<
 struct Known {
     client: OidcClient,
     authorize: Url,
-    push: Url,
+    beside: Endpoints,
 }
 
 /// The identity server, as this client knows it.
@@ -237,7 +247,10 @@ impl Provider {
         }
         if let Some(seconds) = beside.max_age {
             let age = core::time::Duration::from_secs(seconds);
-            request = request.set_max_age(age).add_prompt(CoreAuthPrompt::Login);
+            request = request.set_max_age(age);
+        }
+        if beside.fresh {
+            request = request.add_prompt(CoreAuthPrompt::Login);
         }
         if let Some(language) = beside.language {
             request = request.add_extra_param("language", language);
@@ -351,14 +364,14 @@ impl Provider {
             error => ProviderError::Unusable(error.to_string()),
         })?;
         let authorize = metadata.authorization_endpoint().url().clone();
-        let push = metadata.additional_metadata().pushed_authorization_request_endpoint.clone();
+        let beside = metadata.additional_metadata().clone();
         let redirect = RedirectUrl::new(format!("{}/callback", self.settings.url))
             .map_err(|error| ProviderError::Settings(error.to_string()))?;
         let secret = self.settings.client_secret.clone().map(ClientSecret::new);
         let client =
             OidcClient::from_provider_metadata(metadata, ClientId::new(self.settings.client_id.clone()), secret)
                 .set_redirect_uri(redirect);
-        Ok(Known { client, authorize, push })
+        Ok(Known { client, authorize, beside })
     }
 
     /// RFC 9126: the crate has no pushed requests, so the query of its address is posted as it is.
@@ -367,17 +380,20 @@ impl Provider {
         struct Pushed {
             request_uri: String,
         }
+        let pushed: Pushed = self.post(&known.beside.pushed_authorization_request_endpoint, query.to_owned()).await?;
+        Ok(pushed.request_uri)
+    }
+
+    /// Posts a form in the client's own name.
+    async fn post<T: DeserializeOwned>(&self, to: &Url, form: String) -> Result<T, ProviderError> {
         #[derive(Deserialize)]
         struct Refusal {
             error: String,
             #[serde(default)]
             error_description: String,
         }
-        let mut request = self
-            .http
-            .post(known.push.clone())
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(query.to_owned());
+        let content = "application/x-www-form-urlencoded";
+        let mut request = self.http.post(to.clone()).header("content-type", content).body(form);
         if let Some(secret) = &self.settings.client_secret {
             // Both halves are form-encoded (RFC 6749, section 2.3.1).
             let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
@@ -388,7 +404,7 @@ impl Provider {
         let body = reply.bytes().await.map_err(|error| unreachable(&error))?;
         let unusable = |error: serde_json::Error| ProviderError::Unusable(error.to_string());
         if status.is_success() {
-            return Ok(serde_json::from_slice::<Pushed>(&body).map_err(unusable)?.request_uri);
+            return serde_json::from_slice(&body).map_err(unusable);
         }
         let refusal = serde_json::from_slice::<Refusal>(&body).map_err(unusable)?;
         Err(ProviderError::Refused { error: refusal.error, description: refusal.error_description })

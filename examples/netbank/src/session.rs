@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use axum::http::{HeaderMap, header};
-use openidconnect::CsrfToken;
+use openidconnect::{AccessToken, CsrfToken};
 
 use crate::provider::{Payment, Pending, Person};
 
@@ -18,6 +18,8 @@ pub struct Session {
     pub pending: Option<Pending>,
     /// Who is signed in.
     pub person: Option<Person>,
+    /// What opens resources in the person's name, where the site has any.
+    pub token: Option<AccessToken>,
     /// What was paid.
     pub receipts: Vec<Receipt>,
 }
@@ -77,9 +79,18 @@ impl Sessions {
 
     /// A new session for a person who has just signed in: the name from before is not carried over.
     pub fn begin(&self, person: Person) -> String {
+        self.insert(Session { person: Some(person), ..Session::default() })
+    }
+
+    /// [`Self::begin`], with the access token.
+    pub fn begin_with_token(&self, person: Person, token: AccessToken) -> String {
+        self.insert(Session { person: Some(person), token: Some(token), ..Session::default() })
+    }
+
+    fn insert(&self, session: Session) -> String {
         let mut sessions = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let name = fresh();
-        sessions.insert(name.clone(), Session { person: Some(person), ..Session::default() });
+        sessions.insert(name.clone(), session);
         self.set(&name)
     }
 

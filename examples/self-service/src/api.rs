@@ -1,6 +1,7 @@
 //! The citizen's interface of the identity server, `/citizen/v1`.
 
 use axum::http::{Method, StatusCode, header};
+use godkend_netbank::challenge::Challenge;
 use godkend_netbank::provider::{Level, Provider};
 use openidconnect::AccessToken;
 use serde_json::Value;
@@ -68,18 +69,10 @@ pub(crate) async fn ask(
 }
 
 fn step_up(challenge: &str) -> Refused {
-    let level = parameter(challenge, "acr_values").and_then(Level::of);
-    let max_age = parameter(challenge, "max_age").and_then(|seconds| seconds.parse().ok());
-    match (level, max_age) {
-        (Some(level), Some(max_age)) => Refused::StepUp { level, max_age },
+    match Challenge::read(challenge) {
+        Some(Challenge { level: Some(level), max_age: Some(max_age) }) => Refused::StepUp { level, max_age },
         _ => Refused::Unreachable,
     }
-}
-
-/// A quoted parameter of a challenge; the server's hold no quotes.
-fn parameter<'a>(challenge: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = challenge.split_once(&format!(" {name}=\""))?;
-    Some(rest.split_once('"')?.0)
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ impl Site {
         let language = Language::of(headers);
         let sub = self.person(headers).map(|person| person.sub);
         let asked = Asked::Login { level, text: language.pick("Log på Mit Godkend", "Log on to Mit Godkend"), sub };
-        let beside = Beside { scope: Some(SCOPE), max_age, language: Some(language.tag()) };
+        let beside = Beside { scope: Some(SCOPE), max_age, fresh: max_age.is_some(), language: Some(language.tag()) };
         match self.provider.begin_with(asked, beside).await {
             Ok((address, pending)) => {
                 let mut slot = Some((pending, back));
