@@ -80,9 +80,17 @@ impl Chrome {
 
     /// Presses keys, one after the other; the special ones are WebDriver's (section 17.4.2).
     pub(crate) async fn press(&self, keys: &str) {
-        let strokes = keys
-            .chars()
-            .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key.to_string() })));
+        let strokes = keys.chars().flat_map(|key| [("keyDown", key), ("keyUp", key)]);
+        self.strokes(strokes.collect()).await;
+    }
+
+    /// Presses a key while another is held.
+    pub(crate) async fn press_with(&self, held: char, key: char) {
+        self.strokes(vec![("keyDown", held), ("keyDown", key), ("keyUp", key), ("keyUp", held)]).await;
+    }
+
+    async fn strokes(&self, strokes: Vec<(&str, char)>) {
+        let strokes = strokes.into_iter().map(|(kind, key)| json!({ "type": kind, "value": key.to_string() }));
         let actions =
             json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes.collect::<Vec<_>>() }] });
         self.driver.post("/actions", actions).await.unwrap();

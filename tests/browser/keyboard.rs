@@ -5,18 +5,20 @@ use crate::means::{PASSWORD, choose, holder};
 use crate::scene::Scene;
 use godkend_tests::phone::PIN;
 
-const TAB: &str = "\u{E004}";
-const ENTER: &str = "\u{E007}";
+pub(crate) const TAB: &str = "\u{E004}";
+pub(crate) const ENTER: &str = "\u{E007}";
+/// Whether the focus is seen where it stands; a part of a script that has it as `at`.
+pub(crate) const SEEN: &str = "const style = getComputedStyle(at), box = at.getBoundingClientRect();
+    const seen = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2
+      && box.top >= 0 && box.bottom <= innerHeight;";
 
 /// Goes on with the tabulator until an element has the focus, which must be seen wherever it stands.
-async fn tab_to(scene: &Scene, css: &str) {
+pub(crate) async fn tab_to(scene: &Scene, css: &str) {
     let mut passed = Vec::new();
     for _ in 0..30 {
         scene.chrome.press(TAB).await;
         let script = format!(
-            "const at = document.activeElement, style = getComputedStyle(at), box = at.getBoundingClientRect();
-             const seen = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2
-               && box.top >= 0 && box.bottom <= innerHeight;
+            "const at = document.activeElement; {SEEN}
              return [at.matches({css:?}), at === document.body || seen, at.outerHTML.slice(0, 90)]"
         );
         let at = scene.chrome.script(&script).await;

@@ -15,6 +15,7 @@ mod access;
 mod block;
 mod combinations;
 mod keyboard;
+mod keyboard_pages;
 mod languages;
 mod letter;
 mod light;
