@@ -14,7 +14,7 @@ use godkend_tests::{Ask, Phone};
 const LANGUAGES: [&str; 3] = ["da", "en", "kl"];
 
 /// Looks at what is shown; what is wrong with it, a line each.
-async fn look(scene: &Scene, what: &str, language: &str) -> Vec<String> {
+pub(crate) async fn look(scene: &Scene, what: &str, language: &str) -> Vec<String> {
     let chrome = &scene.chrome;
     let mut wrong = Vec::new();
     for scheme in ["light", "dark"] {
@@ -48,7 +48,10 @@ async fn look(scene: &Scene, what: &str, language: &str) -> Vec<String> {
     check(seen["moving"] == 0, "something moves");
     check(seen["live"] == true, "news that is not said aloud");
     check(seen["lang"] == language, "another language");
-    check(seen["title"].as_str().is_some_and(|title| title.ends_with(" – Godkend")), "no title");
+    check(
+        seen["title"].as_str().is_some_and(|title| title.ends_with(" – Godkend") || title.ends_with(" – Mit Godkend")),
+        "no title",
+    );
     wrong.into_iter().map(|line| format!("{what}, {language}: {line}")).collect()
 }
 
@@ -69,7 +72,7 @@ async fn login(scene: &Scene) {
     scene.open(&Ask { text: Some("Log på Netbanken"), ..Ask::login() }).await;
 }
 
-fn good(wrong: Vec<String>) {
+pub(crate) fn good(wrong: Vec<String>) {
     assert_eq!(wrong, Vec::<String>::new(), "{}", wrong.join("\n"));
 }
 

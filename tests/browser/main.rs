@@ -27,4 +27,5 @@ mod payment;
 mod screens;
 mod scriptless;
 mod self_service;
+mod self_service_access;
 mod time;

@@ -17,7 +17,7 @@ use crate::scene::Scene;
 use crate::screens::take;
 
 /// The server and the site, and a browser at its door.
-async fn scene() -> Scene {
+pub(crate) async fn scene() -> Scene {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let site = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
     let hash = hex::encode(ring::digest::digest(&ring::digest::SHA256, CLIENT_SECRET.as_bytes()));

@@ -90,9 +90,11 @@ impl Page<'_> {
             .collect();
         // A title cannot be marked within.
         let titled = if *language == Language::Kl && !greenlandic::is_one(title) { r#" lang="da""# } else { "" };
+        // Nor can a label; what stands within is marked again.
+        let in_danish = if *language == Language::Kl { r#" lang="da""# } else { "" };
         let log_out = form.map_or_else(String::new, |form| {
             format!(
-                r#"<form method="post" action="/logout"><input type="hidden" name="form" value="{}"><button id="logout" class="quiet">{}</button></form>"#,
+                r#"<form method="post" action="/logout" lang="{tag}"><input type="hidden" name="form" value="{}"><button id="logout" class="quiet">{}</button></form>"#,
                 escape(form),
                 language.pick("Log af", "Log out"),
             )
@@ -101,8 +103,8 @@ impl Page<'_> {
             r##"<!doctype html>
 <html lang="{tag}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex"><title{titled}>{title} – Mit Godkend</title><link rel="stylesheet" href="{STYLE_PATH}"></head>
-<body><a class="skip" href="#main">{skip}</a>
-<header><a class="brand" href="/">Mit Godkend</a><nav aria-label="{language_label}">{other}{log_out}</nav></header>
+<body><a class="skip" href="#main"{in_danish}>{skip}</a>
+<header><a class="brand" href="/">Mit Godkend</a><nav aria-label="{language_label}"{in_danish}>{other}{log_out}</nav></header>
 <main id="main" tabindex="-1">{body}</main></body></html>
 "##,
             title = escape(title),
