@@ -3,6 +3,7 @@
 mod asked;
 pub mod challenge;
 mod pages;
+pub mod program;
 pub mod provider;
 pub mod session;
 pub mod shell;

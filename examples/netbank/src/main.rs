@@ -1,67 +1,18 @@
 //! The bank's command line.
 
-use std::error::Error;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
-use godkend_netbank::{Bank, Settings};
+use godkend_netbank::Bank;
+use godkend_netbank::program::Program;
 
-/// A small bank that signs people in and has payments approved through OpenID Connect.
-#[derive(Parser)]
-#[command(version)]
-struct Options {
-    /// Where the bank listens.
-    #[arg(long, env = "NETBANK_LISTEN", default_value = "127.0.0.1:9080")]
-    listen: SocketAddr,
-    /// The bank's own origin, as browsers see it; its /callback is registered at the identity server.
-    #[arg(long, env = "NETBANK_URL", default_value = "http://127.0.0.1:9080")]
-    url: String,
-    /// The identity server.
-    #[arg(long, env = "NETBANK_ISSUER", default_value = "https://localhost:8443")]
-    issuer: String,
-    /// The client identifier at the identity server.
-    #[arg(long, env = "NETBANK_CLIENT_ID", default_value = "netbank")]
-    client_id: String,
-    /// The client's secret. From the environment only, so that no process list shows it.
-    #[arg(skip = std::env::var("NETBANK_CLIENT_SECRET").ok())]
-    client_secret: Option<String>,
-    /// A file with the client's secret.
-    #[arg(long, env = "NETBANK_CLIENT_SECRET_FILE")]
-    client_secret_file: Option<PathBuf>,
-    /// A PEM certificate to trust for the identity server, and no other: for one that made its own.
-    #[arg(long, env = "NETBANK_CA_FILE")]
-    ca_file: Option<PathBuf>,
-}
+const PROGRAM: Program = Program {
+    name: env!("CARGO_PKG_NAME"),
+    about: "A small bank that signs people in and has payments approved through OpenID Connect",
+    client_id: "netbank",
+    port: 9080,
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Options::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("netbank: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let client_secret = match &options.client_secret_file {
-        Some(path) => Some(std::fs::read_to_string(path)?.trim().to_owned()),
-        None => options.client_secret,
-    };
-    let certificate = options.ca_file.map(std::fs::read).transpose()?;
-    let settings = Settings {
-        url: options.url.trim_end_matches('/').to_owned(),
-        issuer: options.issuer,
-        client_id: options.client_id,
-        client_secret,
-        certificate,
-    };
-    let bank = Bank::new(settings)?;
-    let listener = tokio::net::TcpListener::bind(options.listen).await?;
-    println!("netbank: listening on {}", listener.local_addr()?);
-    bank.serve(listener).await?;
-    Ok(())
+    PROGRAM.run(|settings| Ok(Bank::new(settings)?.routes())).await
 }
