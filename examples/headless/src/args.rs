@@ -1,9 +1,19 @@
-//! The command line.
+//! The command line: what every command takes, and which commands there are. What a command takes of its own stands with its
+//! kind.
+
+mod desk;
+mod phone;
+mod relying_party;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use desk::{AtDesk, BlockCitizen, CreateCitizen, LevelName};
+pub(crate) use phone::{Activate, Decide, PushArgs, Switch};
+pub(crate) use relying_party::RequestLogin;
+use relying_party::amount;
 
 use crate::language::Language;
 use crate::phone::Finger;
@@ -23,32 +33,6 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// One push address, or none.
-#[derive(Debug, Args)]
-pub(crate) struct PushArgs {
-    /// Web Push: the endpoint.
-    #[arg(long, value_name = "URL", requires_all = ["key", "auth"])]
-    pub(crate) web_push: Option<String>,
-    /// Web Push: the subscriber's public key (p256dh, Base64url).
-    #[arg(long, value_name = "KEY", requires = "web_push")]
-    pub(crate) key: Option<String>,
-    /// Web Push: the subscriber's secret (auth, Base64url).
-    #[arg(long, value_name = "SECRET", requires = "web_push")]
-    pub(crate) auth: Option<String>,
-    /// FCM: the registration token.
-    #[arg(long, value_name = "TOKEN", conflicts_with = "web_push")]
-    pub(crate) fcm: Option<String>,
-    /// APNs: the device token, in hex.
-    #[arg(long, value_name = "HEX", conflicts_with_all = ["web_push", "fcm"])]
-    pub(crate) apns: Option<String>,
-    /// APNs: the app is a development build.
-    #[arg(long, requires = "apns")]
-    pub(crate) sandbox: bool,
-    /// Takes the address back.
-    #[arg(long, conflicts_with_all = ["web_push", "fcm", "apns"])]
-    pub(crate) remove: bool,
 }
 
 /// For every command.
@@ -444,208 +428,6 @@ pub(crate) struct Serve {
     /// For a load test: so many citizens in the database.
     #[arg(long, hide = true, requires = "attached")]
     pub(crate) prepare: Option<u32>,
-}
-
-/// `activate`
-#[derive(Debug, Args)]
-pub(crate) struct Activate {
-    /// A PNG or JPEG picture of the QR code.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) picture: Option<PathBuf>,
-    /// The environment of a typed code, where several roots are trusted.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) environment: Option<String>,
-    /// Ends once the digits are shown; `resume` goes on.
-    #[arg(long)]
-    pub(crate) digits_only: bool,
-    /// A new phone's model.
-    #[arg(long, default_value = "Godkend headless")]
-    pub(crate) model: String,
-    /// A new phone without a sensor.
-    #[arg(long)]
-    pub(crate) no_biometrics: bool,
-    /// A new phone whose hardware cannot agree on keys: no offline codes.
-    #[arg(long)]
-    pub(crate) no_key_agreement: bool,
-}
-
-/// What to do with the request that is shown.
-#[derive(Debug, Args)]
-pub(crate) struct Decide {
-    /// Approve it, without asking whether.
-    #[arg(long, group = "decision")]
-    pub(crate) approve: bool,
-    /// Refuse it: I changed my mind.
-    #[arg(long, group = "decision")]
-    pub(crate) deny: bool,
-    /// Refuse it and report it: this was not me.
-    #[arg(long, group = "decision")]
-    pub(crate) report: bool,
-    /// Only show it.
-    #[arg(long, group = "decision")]
-    pub(crate) show: bool,
-    /// Approve with what.
-    #[arg(long)]
-    pub(crate) with: Option<With>,
-    /// Remember the browser.
-    #[arg(long)]
-    pub(crate) remember: bool,
-}
-
-/// On or off.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum Switch {
-    /// On.
-    On,
-    /// Off.
-    Off,
-}
-
-/// The desk's key to the server.
-#[derive(Debug, Args)]
-pub(crate) struct AtDesk {
-    /// File with the desk's token [default: the embedded server's].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) token: Option<PathBuf>,
-    /// Origin of the desk's interface, where it has a listener of its own [default: the root's].
-    #[arg(long, env = "GODKEND_DESK", value_name = "URL")]
-    pub(crate) desk: Option<String>,
-}
-
-/// `create-citizen`
-#[derive(Debug, Args)]
-pub(crate) struct CreateCitizen {
-    /// The name, as proofed.
-    #[arg(long)]
-    pub(crate) name: String,
-    /// The user id: 5 to 48 letters, digits, full stops, underscores and hyphens.
-    #[arg(long)]
-    pub(crate) user_id: String,
-    /// Date of birth.
-    #[arg(long, value_name = "YYYY-MM-DD")]
-    pub(crate) born: String,
-    /// The person has a CPR number; it is asked for.
-    #[arg(long)]
-    pub(crate) cpr: bool,
-    /// How well the identity was proofed.
-    #[arg(long, default_value = "substantial")]
-    pub(crate) level: LevelName,
-    /// Test environments: an identity whose outcome is fixed.
-    #[arg(long)]
-    pub(crate) magic: Option<Magic>,
-    #[command(flatten)]
-    pub(crate) desk: AtDesk,
-}
-
-/// `block-citizen` and its kin.
-#[derive(Debug, Args)]
-pub(crate) struct BlockCitizen {
-    /// User id.
-    pub(crate) user_id: String,
-    /// One device only.
-    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
-    pub(crate) device: Option<String>,
-    #[command(flatten)]
-    pub(crate) desk: AtDesk,
-}
-
-/// `request-login`
-#[derive(Debug, Args)]
-pub(crate) struct RequestLogin {
-    /// A reference text, shown to the person: at most 130 characters.
-    #[arg(long)]
-    pub(crate) text: Option<String>,
-    /// The level to ask for.
-    #[arg(long)]
-    pub(crate) level: Option<LevelName>,
-    /// Write the moving QR code as a picture, each second anew.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) picture: Option<PathBuf>,
-    /// By a user id and a number that is typed into the app.
-    #[arg(long, group = "how", requires = "user_id")]
-    pub(crate) number: bool,
-    /// By a link on the same device.
-    #[arg(long, group = "how")]
-    pub(crate) same_device: bool,
-    /// For a phone without a network: by a QR code and a code that it shows.
-    #[arg(long, group = "how", requires = "user_id")]
-    pub(crate) offline: bool,
-    /// Without a browser (CIBA).
-    #[arg(long, group = "how", requires = "user_id")]
-    pub(crate) ciba: bool,
-    /// The person's user id.
-    #[arg(long)]
-    pub(crate) user_id: Option<String>,
-    /// Which browser: its cookies are kept, so that it can be remembered.
-    #[arg(long, value_name = "NAME", conflicts_with = "ciba")]
-    pub(crate) browser: Option<String>,
-    /// The relying party's file [default: the server's testbank.json].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) client: Option<PathBuf>,
-    /// How far the server's clock may be away; for one that `clock` has moved.
-    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
-    pub(crate) leeway: u32,
-}
-
-/// An assurance level.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum LevelName {
-    /// Low.
-    Low,
-    /// Substantial.
-    Substantial,
-    /// High.
-    High,
-}
-
-impl LevelName {
-    /// As the server reads it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Substantial => "substantial",
-            Self::High => "high",
-        }
-    }
-}
-
-/// A fixed outcome.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum Magic {
-    /// Approves at once.
-    Approves,
-    /// Refuses at once.
-    Refuses,
-    /// Never answers.
-    NeverAnswers,
-    /// Reports fraud at once.
-    ReportsFraud,
-    /// Types wrong PINs until the PIN waits.
-    WrongPin,
-}
-
-impl Magic {
-    /// As the server reads it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Approves => "approves",
-            Self::Refuses => "refuses",
-            Self::NeverAnswers => "never_answers",
-            Self::ReportsFraud => "reports_fraud",
-            Self::WrongPin => "wrong_pin",
-        }
-    }
-}
-
-fn amount(text: &str) -> Result<String, String> {
-    let good = text.split_once('.').is_some_and(|(whole, cents)| {
-        (1..=12).contains(&whole.len())
-            && cents.len() == 2
-            && whole.bytes().chain(cents.bytes()).all(|b| b.is_ascii_digit())
-            && (whole == "0" || !whole.starts_with('0'))
-            && text.bytes().any(|b| (b'1'..=b'9').contains(&b))
-    });
-    if good { Ok(text.to_owned()) } else { Err("an amount looks like 1250.00".to_owned()) }
 }
 
 #[cfg(test)]
