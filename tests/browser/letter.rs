@@ -92,6 +92,23 @@ async fn a_letter_takes_a_better_login_then_a_newer_one_then_a_new_visit() {
     chrome.until_text("#level", "https://data.gov.dk/concept/core/nsis/Low").await;
 }
 
+/// The client is registered with `dpop = true`: no token is given to it, and none opens the letter, but with a proof.
+#[tokio::test]
+async fn a_client_whose_tokens_are_bound_to_a_key_reads_the_letter_too() {
+    let scene = Scene::bound().await;
+    let chrome = &scene.chrome;
+    let (_, phone) = scene.world.person("karin-berg").await;
+    scene.log_on_at(&scene.borger).await;
+    approve(&scene, &phone).await;
+    chrome.click("#letter").await;
+    chrome.click("#step-up").await;
+    chrome.until_at(format!("{}/login/", scene.world.url)).await;
+    approve(&scene, &phone).await;
+    chrome.until_shown("article#text").await;
+    chrome.open(&format!("{}/letter", scene.borger)).await;
+    chrome.until_shown("article#text").await;
+}
+
 #[tokio::test]
 async fn a_stepped_up_login_is_the_same_persons() {
     let scene = Scene::new().await;
@@ -131,6 +148,7 @@ async fn the_letters_resource_opens_for_its_own_clients_living_tokens_alone() {
         assert!(!challenge.contains("acr_values"), "no login makes it good: {challenge}");
     }
     for none in [None, Some("Bearer"), Some("Basic Zm9vOmJhcg==")] {
-        assert_eq!(resource(&scene, none).await, (401, "Bearer".to_owned(), String::new()), "{none:?}");
+        let challenge = "Bearer, DPoP algs=\"ES256\"".to_owned();
+        assert_eq!(resource(&scene, none).await, (401, challenge, String::new()), "{none:?}");
     }
 }

@@ -36,6 +36,15 @@ impl Scene {
 
     /// With a browser of its own kind.
     pub(crate) async fn with(chrome: impl Future<Output = Chrome>) -> Self {
+        Self::built(chrome, false).await
+    }
+
+    /// Where the tokens of both sites are bound to keys.
+    pub(crate) async fn bound() -> Self {
+        Self::built(Chrome::start(), true).await
+    }
+
+    async fn built(chrome: impl Future<Output = Chrome>, dpop: bool) -> Self {
         let listen = async || {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let origin = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
@@ -47,7 +56,7 @@ impl Scene {
             [("bank", "Netbanken", &bank), ("borgersiden", "Borgersiden", &borger)].map(|(id, name, origin)| {
                 format!(
                     "\n[[relying_party]]\nclient_id = \"{id}\"\nclient_secret_sha256 = \"{hash}\"\nname = \"{name}\"\n\
-                 redirect_uris = [\"{origin}/callback\"]\n"
+                 redirect_uris = [\"{origin}/callback\"]\ndpop = {dpop}\n"
                 )
             });
         let (world, chrome) = tokio::join!(World::with(|_| {}, |config| config.push_str(&registered.concat())), chrome);
@@ -58,11 +67,12 @@ impl Scene {
             client_id: id.to_owned(),
             client_secret: Some(CLIENT_SECRET.to_owned()),
             certificate: Some(certificate.clone()),
+            dpop,
         };
         tokio::spawn(Bank::new(settings("bank", &bank)).unwrap().serve(at_bank));
         let ahead = Arc::new(AtomicI64::new(0));
         let clock = ahead.clone();
-        let clock = Box::new(move || unix_now() + clock.load(Ordering::SeqCst));
+        let clock = Arc::new(move || unix_now() + clock.load(Ordering::SeqCst));
         tokio::spawn(Borger::with_clock(settings("borgersiden", &borger), clock).unwrap().serve(at_borger));
         Self { world, chrome, bank, borger, ahead }
     }

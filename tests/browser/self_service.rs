@@ -32,6 +32,7 @@ pub(crate) async fn scene() -> Scene {
         client_id: "self-service".to_owned(),
         client_secret: Some(CLIENT_SECRET.to_owned()),
         certificate: Some(std::fs::read(world.data().join(CERTIFICATE_FILE)).unwrap()),
+        dpop: false,
     };
     tokio::spawn(Site::new(settings).unwrap().serve(listener));
     Scene::at(world, chrome, site)

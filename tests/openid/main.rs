@@ -11,6 +11,7 @@ mod cpr;
 mod dpop;
 mod introspection;
 mod keys;
+mod letter;
 mod page;
 mod payments;
 mod requests;

@@ -107,7 +107,7 @@ def _letter(demo: Demo) -> None:
     read = browser.get(f"{demo.borger}/letter")
     assert read.status == 200 and "Dit nye pas" in read.body, (read.status, read.body)
     resource = f"{demo.borger}/api/letter"
-    for authorization, challenge in (("", "Bearer"), ("Bearer forged", 'Bearer error="invalid_token"')):
+    for authorization, challenge in (("", "Bearer"), ("DPoP forged", 'DPoP error="invalid_token"'), ("Bearer forged", 'Bearer error="invalid_token"')):
         headers = {"Authorization": authorization} if authorization else {}
         refused = browser._send(urllib.request.Request(resource, headers=headers))
         told = refused.headers["WWW-Authenticate"]

@@ -11,13 +11,11 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use godkend_netbank::challenge::Challenge;
+use godkend_netbank::dpop::Seen;
 use godkend_netbank::provider::{AccessToken, Asked, Beside, Level, Person, Provider, ProviderError};
 use godkend_netbank::session::Sessions;
-use godkend_netbank::{Callback, Settings, shell, with_cookie};
+use godkend_netbank::{Callback, Clock, Settings, shell, system_clock, with_cookie};
 use letters::Fetched;
-
-/// Tells the time, Unix seconds.
-pub type Clock = Box<dyn Fn() -> i64 + Send + Sync>;
 
 /// The public body: its pages, and the resource that they read letters from.
 pub struct Borger {
@@ -25,6 +23,7 @@ pub struct Borger {
     sessions: Sessions,
     url: String,
     clock: Clock,
+    proofs: Seen,
 }
 
 impl Borger {
@@ -33,7 +32,7 @@ impl Borger {
     /// # Errors
     /// [`ProviderError::Settings`].
     pub fn new(settings: Settings) -> Result<Arc<Self>, ProviderError> {
-        Self::with_clock(settings, Box::new(system_clock))
+        Self::with_clock(settings, Arc::new(system_clock))
     }
 
     /// The same, with a clock of its own.
@@ -42,7 +41,8 @@ impl Borger {
     /// [`ProviderError::Settings`].
     pub fn with_clock(settings: Settings, clock: Clock) -> Result<Arc<Self>, ProviderError> {
         let (url, sessions) = (settings.url.clone(), Sessions::new("borger"));
-        Ok(Arc::new(Self { provider: Provider::new(settings)?, sessions, url, clock }))
+        let provider = Provider::with_clock(settings, clock.clone())?;
+        Ok(Arc::new(Self { provider, sessions, url, clock, proofs: Seen::default() }))
     }
 
     /// Its pages.
@@ -84,12 +84,6 @@ impl Borger {
         self.sessions.end(headers);
         pages::ended()
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "the program's edge")]
-fn system_clock() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 async fn home(State(borger): State<Arc<Borger>>, headers: HeaderMap) -> Response {

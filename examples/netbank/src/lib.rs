@@ -2,6 +2,7 @@
 
 mod asked;
 pub mod challenge;
+pub mod dpop;
 mod pages;
 pub mod program;
 pub mod provider;
@@ -33,6 +34,19 @@ pub struct Settings {
     pub client_secret: Option<String>,
     /// A PEM certificate to trust for the identity server, and no other.
     pub certificate: Option<Vec<u8>>,
+    /// Binds its tokens to a key (DPoP, RFC 9449), as a client must that is registered so.
+    pub dpop: bool,
+}
+
+/// Tells the time, Unix seconds.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// The machine's own clock.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the program's edge")]
+pub fn system_clock() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// The bank.

@@ -44,6 +44,9 @@ struct Options {
     /// A PEM certificate to trust for the identity server, and no other: for one that made its own.
     #[arg(long)]
     ca_file: Option<PathBuf>,
+    /// Binds the client's tokens to a key (DPoP); for a client that is registered with dpop = true.
+    #[arg(long)]
+    dpop: bool,
 }
 
 impl Program {
@@ -118,6 +121,7 @@ fn settings(matches: &ArgMatches, secret: Option<String>) -> Result<(SocketAddr,
         client_id: options.client_id,
         client_secret,
         certificate: options.ca_file.map(std::fs::read).transpose()?,
+        dpop: options.dpop,
     };
     Ok((options.listen, settings))
 }
@@ -142,7 +146,10 @@ mod tests {
         let variables: Vec<_> =
             command.get_arguments().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)).collect();
         let of = |name: &str| format!("SELF_SERVICE_{name}");
-        assert_eq!(variables, ["LISTEN", "URL", "ISSUER", "CLIENT_ID", "CLIENT_SECRET_FILE", "CA_FILE"].map(of));
+        assert_eq!(
+            variables,
+            ["LISTEN", "URL", "ISSUER", "CLIENT_ID", "CLIENT_SECRET_FILE", "CA_FILE", "DPOP"].map(of)
+        );
         let (listen, settings) = read(&[], None);
         assert_eq!((listen.to_string().as_str(), settings.url.as_str()), ("127.0.0.1:9082", "http://127.0.0.1:9082"));
         assert_eq!((settings.client_id.as_str(), settings.client_secret), ("self-service", None));

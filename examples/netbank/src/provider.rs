@@ -1,10 +1,9 @@
 //! A relying party's side of OpenID Connect: the bank's, and that of the other demo sites.
 
 mod introspection;
+mod transport;
 
-use core::pin::Pin;
-
-use axum::http::{Response, StatusCode};
+use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openidconnect::core::{
@@ -16,11 +15,9 @@ use openidconnect::core::{
 use openidconnect::{
     AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AuthenticationContextClass, AuthorizationCode,
     Client, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet,
-    HttpRequest, HttpResponse, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
-    PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse,
-    TokenResponse as _,
+    IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata,
+    RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse as _,
 };
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -29,8 +26,9 @@ use url::Url;
 pub use openidconnect::AccessToken;
 
 pub use self::introspection::Introspected;
+use self::transport::Bound;
 pub use crate::asked::{Asked, Level, Payment};
-use crate::{Callback, Settings};
+use crate::{Callback, Clock, Settings, system_clock};
 
 /// Why somebody is not signed in, or a payment not approved. The texts are for the bank's customer.
 #[derive(Debug, thiserror::Error)]
@@ -191,6 +189,8 @@ pub struct Provider {
     settings: Settings,
     issuer: IssuerUrl,
     http: reqwest::Client,
+    /// The key that tokens are bound to, where they are.
+    bound: Option<Bound>,
     known: OnceCell<Known>,
 }
 
@@ -200,6 +200,14 @@ impl Provider {
     /// # Errors
     /// [`ProviderError::Settings`].
     pub fn new(settings: Settings) -> Result<Self, ProviderError> {
+        Self::with_clock(settings, std::sync::Arc::new(system_clock))
+    }
+
+    /// The same, with a clock of its own.
+    ///
+    /// # Errors
+    /// [`ProviderError::Settings`].
+    pub fn with_clock(settings: Settings, clock: Clock) -> Result<Self, ProviderError> {
         let unusable = |error: &dyn std::error::Error| ProviderError::Settings(error.to_string());
         // Fails if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -213,7 +221,8 @@ impl Provider {
         }
         let http = http.build().map_err(|error| unusable(&error))?;
         let issuer = IssuerUrl::new(settings.issuer.clone()).map_err(|error| unusable(&error))?;
-        Ok(Self { settings, issuer, http, known: OnceCell::new() })
+        let bound = if settings.dpop { Some(Bound::new(clock)?) } else { None };
+        Ok(Self { settings, issuer, http, bound, known: OnceCell::new() })
     }
 
     /// Pushes a request; says where to send the browser, and what to keep until it comes back.
@@ -383,60 +392,6 @@ impl Provider {
         let pushed: Pushed = self.post(&known.beside.pushed_authorization_request_endpoint, query.to_owned()).await?;
         Ok(pushed.request_uri)
     }
-
-    /// Posts a form in the client's own name.
-    async fn post<T: DeserializeOwned>(&self, to: &Url, form: String) -> Result<T, ProviderError> {
-        #[derive(Deserialize)]
-        struct Refusal {
-            error: String,
-            #[serde(default)]
-            error_description: String,
-        }
-        let content = "application/x-www-form-urlencoded";
-        let mut request = self.http.post(to.clone()).header("content-type", content).body(form);
-        if let Some(secret) = &self.settings.client_secret {
-            // Both halves are form-encoded (RFC 6749, section 2.3.1).
-            let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-            request = request.basic_auth(encoded(&self.settings.client_id), Some(encoded(secret)));
-        }
-        let reply = request.send().await.map_err(|error| unreachable(&error))?;
-        let status = reply.status();
-        let body = reply.bytes().await.map_err(|error| unreachable(&error))?;
-        let unusable = |error: serde_json::Error| ProviderError::Unusable(error.to_string());
-        if status.is_success() {
-            return serde_json::from_slice(&body).map_err(unusable);
-        }
-        let refusal = serde_json::from_slice::<Refusal>(&body).map_err(unusable)?;
-        Err(ProviderError::Refused { error: refusal.error, description: refusal.error_description })
-    }
-
-    /// What the crate sends, through the bank's own client.
-    fn transport(&self) -> impl Fn(HttpRequest) -> Sending + Send + Sync + 'static {
-        let http = self.http.clone();
-        move |request| Box::pin(send(http.clone(), request))
-    }
-}
-
-type Sending = Pin<Box<dyn Future<Output = Result<HttpResponse, ProviderError>> + Send>>;
-
-async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
-    let request = reqwest::Request::try_from(request).map_err(|error| unreachable(&error))?;
-    let reply = http.execute(request).await.map_err(|error| unreachable(&error))?;
-    let mut response = Response::builder().status(reply.status());
-    if let Some(headers) = response.headers_mut() {
-        headers.clone_from(reply.headers());
-    }
-    let body = reply.bytes().await.map_err(|error| unreachable(&error))?;
-    response.body(body.to_vec()).map_err(|error| ProviderError::Unusable(error.to_string()))
-}
-
-/// Without the address, whose query may hold secrets; with the cause, which is what helps.
-fn unreachable(error: &reqwest::Error) -> ProviderError {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    ProviderError::Unreachable(cause.to_string())
 }
 
 /// Whether the verified token is about what was asked for: level, for a step up and a payment the person, for a payment

@@ -145,6 +145,7 @@ async fn a_customer_signs_in_and_a_refusal_signs_nobody_in() {
         client_id: "netbank".to_owned(),
         client_secret: Some(SECRET.to_owned()),
         certificate: Some(certificate.clone()),
+        dpop: false,
     };
     let bank = Bank::new(settings.clone()).unwrap();
     tokio::spawn(bank.serve(listener));

@@ -10,6 +10,8 @@ use super::{Level, Provider, ProviderError};
 pub struct Introspected {
     /// Whether it opens anything of this client's.
     pub active: bool,
+    /// The key that it is bound to (RFC 9449, section 6.2).
+    cnf: Option<Confirmation>,
     /// `Bearer` or `DPoP`, the scheme that it must be sent with.
     #[serde(default)]
     pub token_type: String,
@@ -22,7 +24,18 @@ pub struct Introspected {
     pub auth_time: Option<i64>,
 }
 
+#[derive(Clone, Debug, Deserialize)]
+struct Confirmation {
+    jkt: String,
+}
+
 impl Introspected {
+    /// The thumbprint of the key that it is bound to.
+    #[must_use]
+    pub fn jkt(&self) -> Option<&str> {
+        self.cnf.as_ref().map(|confirmation| confirmation.jkt.as_str())
+    }
+
     /// What counts of the login: what was reached, but no more than was asked for.
     #[must_use]
     pub fn level(&self) -> Option<Level> {
