@@ -181,8 +181,7 @@ async fn the_end_of_a_session_is_left_by_keyboard_alone() {
     let (_, tokens) = bank.redeem_code(&code).await;
     let hint = tokens["id_token"].as_str().unwrap();
     // Ended, and refused: each has its way on, and no trap.
-    for (query, title) in
-        [(format!("?id_token_hint={hint}"), "Du er logget af"), (String::new(), "Login kan ikke begynde")]
+    for (query, title) in [(format!("?id_token_hint={hint}"), "Du er logget af"), (String::new(), "Det lykkedes ikke")]
     {
         chrome.open(&format!("{}/logout{query}", scene.world.url)).await;
         chrome.until_text("h1", title).await;

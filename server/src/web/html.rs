@@ -40,15 +40,25 @@ fn payment_lines(t: &Texts, payment: &Payment) -> String {
 /// A request that was refused without a way back: the description is for the relying party's developer.
 pub(super) fn refused(language: Language, error: &OidcError) -> Response {
     let t = texts::of(language);
+    refused_as(t, t.refused, error)
+}
+
+/// The same of a logout.
+pub(super) fn refused_logout(language: Language, error: &OidcError) -> Response {
+    let t = texts::of(language);
+    refused_as(t, t.failed, error)
+}
+
+fn refused_as(t: &Texts, title: &str, error: &OidcError) -> Response {
     let body = format!(
         r#"<main class="card">{}<h1>{}</h1><p>{}</p><p class="detail" lang="en"><code>{}</code>: {}</p></main>"#,
         emblem("bad", icons::CROSS),
-        t.refused,
+        title,
         t.refused_hint,
         error.kind.as_str(),
         escape(error.description),
     );
-    plain(StatusCode::BAD_REQUEST, t, t.refused, &body)
+    plain(StatusCode::BAD_REQUEST, t, title, &body)
 }
 
 /// A login's page or end in a browser that did not begin it.

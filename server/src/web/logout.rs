@@ -35,7 +35,7 @@ async fn logout(app: &App, params: Result<Params, OidcError>, headers: &HeaderMa
         Ok(params) => end(app, &params, headers).await,
         Err(error) => Err(error),
     };
-    ended.unwrap_or_else(|error| html::refused(language, &error))
+    ended.unwrap_or_else(|error| html::refused_logout(language, &error))
 }
 
 /// The hint is what says that the relying party had this session: without one, any page could log people out.
