@@ -13,14 +13,19 @@ use godkend_tests::phone::{PIN, with_pin};
 use godkend_tests::vendor::{
     APP_ID, Android, Apple, AttestedKeys, BATCH_SERIAL, Claim, Described, PACKAGE, SIGNER, assertion, key_id, p256,
 };
-use godkend_tests::world::Citizen;
+use godkend_tests::world::{Citizen, unix_now};
 use rcgen::KeyPair;
 use reqwest::Method;
 
 /// A server that demands hardware, and trusts these makers.
 async fn demanding(android: &Android, apple: &Apple) -> World {
+    demanding_with(android, apple, "").await
+}
+
+/// The same, with more about phones from Android's makers.
+async fn demanding_with(android: &Android, apple: &Apple, more: &str) -> World {
     let policy = format!(
-        "mode = \"required\"\n\n[attestation.android]\npackages = [\"{PACKAGE}\"]\nsigner_digests = [\"{}\"]\n\
+        "mode = \"required\"\n\n[attestation.android]\n{more}packages = [\"{PACKAGE}\"]\nsigner_digests = [\"{}\"]\n\
          test_roots = \"\"\"\n{}\"\"\"\n\n[attestation.apple]\napp_ids = [\"{APP_ID}\"]\ntest_root = \"\"\"\n{}\"\"\"\n",
         hex::encode(SIGNER),
         android.root_pem(),
@@ -188,6 +193,33 @@ async fn a08_a_revoked_attestation_key_enrols_nothing_from_the_day_it_is_listed(
     finish(&mut phone, &world, &activation, outcome).await;
     biometrics_on(&mut enrolled).await.unwrap();
     enrolled.login(&world, Approval::Biometric).await.unwrap();
+}
+
+/// By the service's clock, as everything else: the machine's own never moves here.
+#[tokio::test]
+async fn a08_a_maker_vouches_from_its_certificates_beginning_to_their_end_and_no_longer() {
+    const DAY: u64 = 86_400;
+    let now = u64::try_from(unix_now()).unwrap();
+    let (android, apple) = (Arc::new(Android::valid(now - 10 * DAY, now + 10 * DAY)), Apple::default());
+    let world = demanding_with(&android, &apple, "accept_expired_factory_certificates = false\n").await;
+    let citizen = world.citizen("dated-dan").await;
+    let (mut phone, _) = bench(&world, 1, |bench| AttestedKeys::new(bench.keys.clone(), honest(&android)));
+    for (days, why) in [(11, "after the chain's end"), (-22, "before its beginning")] {
+        world.advance(days * 86_400).await;
+        let (_, link) = world.hand_out(&citizen, "link").await;
+        refused(try_activation(&mut phone, &link).await, why);
+        assert_eq!(world.devices(&citizen).await.len(), 0, "{why}");
+    }
+    // The first day, and the same phone.
+    world.advance(86_400 + 3_600).await;
+    let (activation, link) = world.hand_out(&citizen, "link").await;
+    let outcome = try_activation(&mut phone, &link).await.unwrap();
+    finish(&mut phone, &world, &activation, outcome).await;
+    // Enrolled is enrolled; a new key is vouched for anew.
+    world.advance(20 * 86_400).await;
+    phone.login(&world, with_pin(PIN)).await.unwrap();
+    refused(biometrics_on(&mut phone).await, "after the chain's end");
+    phone.login(&world, with_pin(PIN)).await.unwrap();
 }
 
 #[tokio::test]

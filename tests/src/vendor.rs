@@ -1,6 +1,7 @@
 //! Makers of phones, under roots of a test's own: what Google's and Apple's attestations look like, honest or bent.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use godkend_client::keys::{CreatedKey, HardwareKeys, KeyAlias, KeyFailure, KeyPolicy, SecretBytes32};
@@ -209,6 +210,18 @@ pub struct Android {
 
 impl Default for Android {
     fn default() -> Self {
+        Self::whose_batch(|_| {})
+    }
+}
+
+impl Android {
+    /// Whose present batch of phones was certified from and until then, in Unix seconds.
+    pub fn valid(from: u64, until: u64) -> Self {
+        let moment = |seconds| date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds);
+        Self::whose_batch(|batch| (batch.not_before, batch.not_after) = (moment(from), moment(until)))
+    }
+
+    fn whose_batch(change: impl FnOnce(&mut CertificateParams)) -> Self {
         let root = Authority::root("Test Attestation Root");
         let serial = || DnType::CustomDnType(vec![2, 5, 4, 5]);
         let mut top = authority("TEE", 2);
@@ -216,12 +229,11 @@ impl Default for Android {
         let intermediate = root.issue(top, KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap());
         let mut batch = authority("TEE batch", u64::from_str_radix(BATCH_SERIAL, 16).unwrap());
         batch.distinguished_name.push(serial(), "abcdef");
+        change(&mut batch);
         let batch = intermediate.issue(batch, p256());
         Self { root, intermediate, batch }
     }
-}
 
-impl Android {
     pub fn root_pem(&self) -> String {
         self.root.certificate.pem()
     }
