@@ -27,6 +27,8 @@ pub enum HistoryEvent {
     Blocked,
     /// A new PIN was chosen after proofing again.
     PinReset,
+    /// A notice of use: it was this person.
+    Recognised,
 }
 
 impl HistoryEvent {
@@ -42,6 +44,7 @@ impl HistoryEvent {
             Self::OfflineCode => "offline_code",
             Self::Blocked => "blocked",
             Self::PinReset => "pin_reset",
+            Self::Recognised => "recognised",
         }
     }
 }
@@ -59,6 +62,7 @@ impl From<core::HistoryEvent> for HistoryEvent {
             core::HistoryEvent::OfflineCode => Self::OfflineCode,
             core::HistoryEvent::Blocked => Self::Blocked,
             core::HistoryEvent::PinReset => Self::PinReset,
+            core::HistoryEvent::Recognised => Self::Recognised,
         }
     }
 }

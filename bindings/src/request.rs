@@ -60,6 +60,9 @@ pub enum Action {
     NewPhoneNotice,
     /// Turns calls from unknown browsers on or off.
     SetLockedPush,
+    /// A notice of use: nothing is asked for. Show `text`, which says what was used, and ask whether it was the person:
+    /// `answerNotice`.
+    NoticeOfUse,
 }
 
 impl From<types::Action> for Action {
@@ -211,7 +214,7 @@ impl Request {
             transaction: view.transaction.to_base64(),
             relying_party: view.relying_party.name,
             relying_party_id: view.relying_party.id,
-            action: view.action.into(),
+            action: if view.notice_of_use { Action::NoticeOfUse } else { view.action.into() },
             text: view.text,
             payment: view.payment.map(|payment| Payment {
                 minor_units: payment.amount_minor,

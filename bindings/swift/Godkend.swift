@@ -1668,6 +1668,12 @@ public protocol PhoneProtocol: AnyObject, Sendable {
     func watch(observer: Observer) throws
 
     /**
+     * Answers a notice of use (`Action.NoticeOfUse`). `wasMe` puts it away; else what that use and those since have given
+     * ends, and the browser that was used is forgotten. Needs neither PIN nor finger. Any other request is `NotNow`.
+     */
+    func answerNotice(request: Request, wasMe: Bool) async throws
+
+    /**
      * Approves with a finger or face: the system's prompt shows who asks for what.
      */
     func approveWithBiometrics(request: Request, rememberBrowser: Bool) async throws  -> Approved
@@ -2034,6 +2040,26 @@ open func watch(observer: Observer)throws   {try rustCallWithError(FfiConverterT
         FfiConverterTypeObserver_lower(observer),uniffiCallStatus
     )
 }
+}
+
+    /**
+     * Answers a notice of use (`Action.NoticeOfUse`). `wasMe` puts it away; else what that use and those since have given
+     * ends, and the browser that was used is forgotten. Needs neither PIN nor finger. Any other request is `NotNow`.
+     */
+open func answerNotice(request: Request, wasMe: Bool)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_godkend_ffi_fn_method_phone_answer_notice(
+                        self.uniffiCloneHandle(),FfiConverterTypeRequest_lower(request),FfiConverterBool.lower(wasMe)
+                )
+            },
+            pollFunc: ffi_godkend_ffi_rust_future_poll_void,
+            completeFunc: ffi_godkend_ffi_rust_future_complete_void,
+            freeFunc: ffi_godkend_ffi_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypePhoneError_lift
+        )
 }
 
     /**
@@ -5162,6 +5188,11 @@ public enum Action: Equatable, Hashable {
      * Turns calls from unknown browsers on or off.
      */
     case setLockedPush
+    /**
+     * A notice of use: nothing is asked for. Show `text`, which says what was used, and ask whether it was the person:
+     * `answerNotice`.
+     */
+    case noticeOfUse
 
 
 
@@ -5212,6 +5243,8 @@ public struct FfiConverterTypeAction: FfiConverterRustBuffer {
         case 14: return .newPhoneNotice
 
         case 15: return .setLockedPush
+
+        case 16: return .noticeOfUse
 
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -5279,6 +5312,10 @@ public struct FfiConverterTypeAction: FfiConverterRustBuffer {
 
         case .setLockedPush:
             writeInt(&buf, Int32(15))
+
+
+        case .noticeOfUse:
+            writeInt(&buf, Int32(16))
 
         }
     }
@@ -5904,6 +5941,10 @@ public enum HistoryEvent: Equatable, Hashable {
      * A new PIN was chosen after proofing again.
      */
     case pinReset
+    /**
+     * A notice of use: it was this person.
+     */
+    case recognised
 
 
 
@@ -5944,6 +5985,8 @@ public struct FfiConverterTypeHistoryEvent: FfiConverterRustBuffer {
         case 9: return .blocked
 
         case 10: return .pinReset
+
+        case 11: return .recognised
 
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -5991,6 +6034,10 @@ public struct FfiConverterTypeHistoryEvent: FfiConverterRustBuffer {
 
         case .pinReset:
             writeInt(&buf, Int32(10))
+
+
+        case .recognised:
+            writeInt(&buf, Int32(11))
 
         }
     }
@@ -8340,6 +8387,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_godkend_ffi_checksum_method_phone_watch() != 40034) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_godkend_ffi_checksum_method_phone_answer_notice() != 29766) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_godkend_ffi_checksum_method_phone_approve_with_biometrics() != 42803) {

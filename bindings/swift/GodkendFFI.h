@@ -468,6 +468,11 @@ void uniffi_godkend_ffi_fn_method_phone_unwatch(uint64_t ptr, RustCallStatus *_N
 void uniffi_godkend_ffi_fn_method_phone_watch(uint64_t ptr, uint64_t observer, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_FN_METHOD_PHONE_ANSWER_NOTICE
+#define UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_FN_METHOD_PHONE_ANSWER_NOTICE
+uint64_t uniffi_godkend_ffi_fn_method_phone_answer_notice(uint64_t ptr, RustBuffer request, int8_t was_me
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_FN_METHOD_PHONE_APPROVE_WITH_BIOMETRICS
 #define UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_FN_METHOD_PHONE_APPROVE_WITH_BIOMETRICS
 uint64_t uniffi_godkend_ffi_fn_method_phone_approve_with_biometrics(uint64_t ptr, RustBuffer request, int8_t remember_browser
@@ -1185,6 +1190,12 @@ uint16_t uniffi_godkend_ffi_checksum_method_phone_unwatch(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_CHECKSUM_METHOD_PHONE_WATCH
 #define UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_CHECKSUM_METHOD_PHONE_WATCH
 uint16_t uniffi_godkend_ffi_checksum_method_phone_watch(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_CHECKSUM_METHOD_PHONE_ANSWER_NOTICE
+#define UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_CHECKSUM_METHOD_PHONE_ANSWER_NOTICE
+uint16_t uniffi_godkend_ffi_checksum_method_phone_answer_notice(void
 
 );
 #endif

@@ -227,7 +227,8 @@ pub async fn set_tell_uses(app: &App, account: &Id, on: bool) -> Result<(), ApiE
             return Ok(());
         }
         let mut changes = Changes::new();
-        let last = Use { relying_party: "", what: What::Silence, page: None, by: None };
+        // What turned them off may be a visit of any age.
+        let last = Use { relying_party: "", what: What::Silence, page: None, means: &[], by: None, at: 0 };
         approval::tell_use(app, &mut changes, &account.doc, &last).await?;
         account.doc.tell_uses = on;
         changes.update(&account).log(&AuditEntry::MeansChanged {

@@ -61,7 +61,7 @@ mod device;
 mod enrolment;
 mod transaction;
 
-pub use citizen::{Account, Browser, HistoryLine, Magic, UserIdIndex};
+pub use citizen::{Account, Browser, Disputed, HistoryLine, Magic, UserIdIndex};
 pub use device::{AppAttest, BlockCodeIndex, Device, EnrolledKey, Exchange, PinRecord};
 pub use enrolment::{CodeIndex, Enrolment, EnrolmentDue, EnrolmentKind, HandedOutBy};
 pub use transaction::{

@@ -16,10 +16,11 @@ use std::sync::atomic::Ordering;
 
 use crate::app::App;
 use crate::audit::AuditEntry;
-use crate::docs::Changes;
+use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::log::AheadEntry;
-use crate::oidc::records::AuthorizationCode;
+use crate::oidc::records::{AccessToken, AuthorizationCode};
+use crate::oidc::session::{self, Session};
 use crate::records::{Document, Entry, Transaction};
 use fold::Fold;
 
@@ -69,8 +70,9 @@ pub async fn run(app: &App, ahead: &[AheadEntry]) -> Result<Replayed, ApiError> 
     Ok(replayed)
 }
 
-/// What was on its way to a relying party when the database was copied may have arrived since, which is in no log: it is
-/// void, and the person signs in again. Says how many documents changed.
+/// What was on its way to a relying party when the database was copied may have arrived since, and what a login gave may have
+/// been ended since (logged out, or disputed), which is in no log: it is void, and the person signs in again. Says how many
+/// documents changed.
 async fn void_grants(app: &App) -> Result<u64, ApiError> {
     let mut changed = 0;
     each::<Transaction>(app, |transaction, _| {
@@ -82,11 +84,27 @@ async fn void_grants(app: &App) -> Result<u64, ApiError> {
         Fit::Write
     })
     .await?;
-    each::<AuthorizationCode>(app, |_, _| {
+    let mut void = || {
         changed += 1;
         Fit::Delete
+    };
+    each::<AuthorizationCode>(app, |_, _| void()).await?;
+    each::<AccessToken>(app, |_, _| void()).await?;
+    let mut sessions = Vec::new();
+    each::<Session>(app, |session, _| {
+        sessions.push(session.secret);
+        Fit::Keep
     })
     .await?;
+    for secret in sessions {
+        // Those who share it are told as at any other end; twice does no harm.
+        if let Some(session) = docs::get::<Session>(&*app.store, &secret.0).await? {
+            let mut changes = Changes::new();
+            session::end(app, &mut changes, session, None).await?;
+            changes.commit(&*app.store).await?;
+            changed += 1;
+        }
+    }
     Ok(changed)
 }
 

@@ -8,6 +8,7 @@ mod citizen;
 mod clients;
 mod codes;
 mod cpr;
+mod disputes;
 mod dpop;
 mod introspection;
 mod keys;

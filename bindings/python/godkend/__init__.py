@@ -565,6 +565,8 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_method_phone_activate() != 54988:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_godkend_ffi_checksum_method_phone_answer_notice() != 29766:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_method_phone_approve_with_biometrics() != 42803:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_method_phone_approve_with_pin() != 54944:
@@ -752,6 +754,9 @@ _UniffiLib.uniffi_godkend_ffi_checksum_method_observer_changed.restype = ctypes.
 _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_activate.argtypes = (
 )
 _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_activate.restype = ctypes.c_uint16
+_UniffiLib.uniffi_godkend_ffi_checksum_method_phone_answer_notice.argtypes = (
+)
+_UniffiLib.uniffi_godkend_ffi_checksum_method_phone_answer_notice.restype = ctypes.c_uint16
 _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_approve_with_biometrics.argtypes = (
 )
 _UniffiLib.uniffi_godkend_ffi_checksum_method_phone_approve_with_biometrics.restype = ctypes.c_uint16
@@ -1008,6 +1013,12 @@ _UniffiLib.uniffi_godkend_ffi_fn_method_phone_activate.argtypes = (
     _UniffiRustBuffer,
 )
 _UniffiLib.uniffi_godkend_ffi_fn_method_phone_activate.restype = ctypes.c_uint64
+_UniffiLib.uniffi_godkend_ffi_fn_method_phone_answer_notice.argtypes = (
+    ctypes.c_uint64,
+    _UniffiRustBuffer,
+    ctypes.c_int8,
+)
+_UniffiLib.uniffi_godkend_ffi_fn_method_phone_answer_notice.restype = ctypes.c_uint64
 _UniffiLib.uniffi_godkend_ffi_fn_method_phone_approve_with_biometrics.argtypes = (
     ctypes.c_uint64,
     _UniffiRustBuffer,
@@ -2480,6 +2491,11 @@ class HistoryEvent(enum.Enum):
     A new PIN was chosen after proofing again.
 """
 
+    RECOGNISED = 10
+    """
+    A notice of use: it was this person.
+"""
+
 
 
 class _UniffiFfiConverterTypeHistoryEvent(_UniffiConverterRustBuffer):
@@ -2506,6 +2522,8 @@ class _UniffiFfiConverterTypeHistoryEvent(_UniffiConverterRustBuffer):
             return HistoryEvent.BLOCKED
         if variant == 10:
             return HistoryEvent.PIN_RESET
+        if variant == 11:
+            return HistoryEvent.RECOGNISED
         raise InternalError("Raw enum value doesn't match any cases")
 
     @staticmethod
@@ -2529,6 +2547,8 @@ class _UniffiFfiConverterTypeHistoryEvent(_UniffiConverterRustBuffer):
         if value == HistoryEvent.BLOCKED:
             return
         if value == HistoryEvent.PIN_RESET:
+            return
+        if value == HistoryEvent.RECOGNISED:
             return
         raise ValueError(value)
 
@@ -2554,6 +2574,8 @@ class _UniffiFfiConverterTypeHistoryEvent(_UniffiConverterRustBuffer):
             buf.write_i32(9)
         if value == HistoryEvent.PIN_RESET:
             buf.write_i32(10)
+        if value == HistoryEvent.RECOGNISED:
+            buf.write_i32(11)
 
 
 
@@ -2642,6 +2664,12 @@ class Action(enum.Enum):
     Turns calls from unknown browsers on or off.
 """
 
+    NOTICE_OF_USE = 15
+    """
+    A notice of use: nothing is asked for. Show `text`, which says what was used, and ask whether it was the person:
+    `answerNotice`.
+"""
+
 
 
 class _UniffiFfiConverterTypeAction(_UniffiConverterRustBuffer):
@@ -2678,6 +2706,8 @@ class _UniffiFfiConverterTypeAction(_UniffiConverterRustBuffer):
             return Action.NEW_PHONE_NOTICE
         if variant == 15:
             return Action.SET_LOCKED_PUSH
+        if variant == 16:
+            return Action.NOTICE_OF_USE
         raise InternalError("Raw enum value doesn't match any cases")
 
     @staticmethod
@@ -2711,6 +2741,8 @@ class _UniffiFfiConverterTypeAction(_UniffiConverterRustBuffer):
         if value == Action.NEW_PHONE_NOTICE:
             return
         if value == Action.SET_LOCKED_PUSH:
+            return
+        if value == Action.NOTICE_OF_USE:
             return
         raise ValueError(value)
 
@@ -2746,6 +2778,8 @@ class _UniffiFfiConverterTypeAction(_UniffiConverterRustBuffer):
             buf.write_i32(14)
         if value == Action.SET_LOCKED_PUSH:
             buf.write_i32(15)
+        if value == Action.NOTICE_OF_USE:
+            buf.write_i32(16)
 
 
 
@@ -8304,6 +8338,12 @@ class PhoneProtocol(typing.Protocol):
         `environment` names the root of a typed code where the app trusts several.
 """
         raise NotImplementedError
+    async def answer_notice(self, request: Request,was_me: bool) -> None:
+        """
+        Answers a notice of use (`Action.NoticeOfUse`). `wasMe` puts it away; else what that use and those since have given
+        ends, and the browser that was used is forgotten. Needs neither PIN nor finger. Any other request is `NotNow`.
+"""
+        raise NotImplementedError
     async def approve_with_biometrics(self, request: Request,remember_browser: bool = False) -> Approved:
         """
         Approves with a finger or face: the system's prompt shows who asks for what.
@@ -8607,6 +8647,30 @@ class Phone(PhoneProtocol):
             _UniffiLib.ffi_godkend_ffi_rust_future_poll_u32,
             _UniffiLib.ffi_godkend_ffi_rust_future_complete_u32,
             _UniffiLib.ffi_godkend_ffi_rust_future_free_u32,
+            _uniffi_lift_return,
+            _uniffi_error_converter,
+        )
+    async def answer_notice(self, request: Request,was_me: bool) -> None:
+        """
+        Answers a notice of use (`Action.NoticeOfUse`). `wasMe` puts it away; else what that use and those since have given
+        ends, and the browser that was used is forgotten. Needs neither PIN nor finger. Any other request is `NotNow`.
+"""
+
+        _UniffiFfiConverterTypeRequest.check_lower(request)
+
+        _UniffiFfiConverterBoolean.check_lower(was_me)
+        _uniffi_lowered_args = (
+            self._uniffi_clone_handle(),
+            _UniffiFfiConverterTypeRequest.lower(request),
+            _UniffiFfiConverterBoolean.lower(was_me),
+        )
+        _uniffi_lift_return = lambda val: None
+        _uniffi_error_converter = _UniffiFfiConverterTypePhoneError
+        return await _uniffi_rust_call_async(
+            _UniffiLib.uniffi_godkend_ffi_fn_method_phone_answer_notice(*_uniffi_lowered_args),
+            _UniffiLib.ffi_godkend_ffi_rust_future_poll_void,
+            _UniffiLib.ffi_godkend_ffi_rust_future_complete_void,
+            _UniffiLib.ffi_godkend_ffi_rust_future_free_void,
             _uniffi_lift_return,
             _uniffi_error_converter,
         )

@@ -142,6 +142,29 @@ class Stories(unittest.IsolatedAsyncioTestCase):
             await one.forget_browser(overview.browsers[0].id, PIN)
             self.assertEqual((await one.overview()).browsers, [])
 
+    async def test_a_notice_of_use_is_told_from_a_request_and_answered_as_one(self) -> None:
+        world = World.shared()
+        citizen = await asyncio.to_thread(lambda: world.citizen(tell_uses=True))
+        async with phone(citizen=citizen) as used, phone(citizen=citizen) as told:
+            for waiting in await used.waiting():
+                await used.deny(await used.open_request(waiting.id))
+            for was_me, event in ((True, "RECOGNISED"), (False, "REPORTED")):
+                asked = await login()
+                request = await scanned(used, asked)
+                with self.assertRaises(PhoneError.NotNow):
+                    await used.answer_notice(request, was_me)
+                await used.approve_with_pin(request, PIN)
+                await asyncio.to_thread(asked.wait_for, "approved")
+                waiting = await told.waiting()
+                notice = await told.open_request(waiting[0].id)
+                self.assertEqual((notice.action, notice.relying_party), (godkend.Action.NOTICE_OF_USE, "Godkend"))
+                self.assertEqual(notice.text, "Din app blev brugt til at logge på hos Testbanken. Var det dig?")
+                await told.answer_notice(notice, was_me)
+                self.assertEqual(await told.waiting(), [])
+                self.assertEqual(told.history()[-1].event.name, event)
+                back = await asyncio.to_thread(asked.finish)
+                self.assertEqual(back.get("error"), None if was_me else "access_denied", "given to nobody any more")
+
     async def test_the_same_device_gets_its_return_url(self) -> None:
         async with phone() as one:
             asked = await login()

@@ -4,7 +4,7 @@ use godkend_core::{Approval, Command, Outcome, RequestId};
 
 use super::{Phone, id, identity, typed_pin};
 use crate::error::PhoneError;
-use crate::request::{Approved, Request, Scanned, Waiting, seconds_between};
+use crate::request::{Action, Approved, Request, Scanned, Waiting, seconds_between};
 use crate::secret::SecretBytes;
 
 #[uniffi::export]
@@ -90,6 +90,15 @@ impl Phone {
     /// Refuses: this was not me. The session ends, its source is blocked, and the person's other means are told.
     pub async fn report_fraud(&self, request: &Request) -> Result<(), PhoneError> {
         self.answer(request, Command::ReportFraud { request: RequestId(request.id) }).await.map(drop)
+    }
+
+    /// Answers a notice of use (`Action.NoticeOfUse`). `wasMe` puts it away; else what that use and those since have given
+    /// ends, and the browser that was used is forgotten. Needs neither PIN nor finger. Any other request is `NotNow`.
+    pub async fn answer_notice(&self, request: &Request, was_me: bool) -> Result<(), PhoneError> {
+        if request.action != Action::NoticeOfUse {
+            return Err(PhoneError::NotNow);
+        }
+        if was_me { self.deny(request).await } else { self.report_fraud(request).await }
     }
 
     /// Refuses a request that is still locked; with `fraud` as *this was not me*.

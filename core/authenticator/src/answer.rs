@@ -271,6 +271,8 @@ const fn event(decision: Decision) -> HistoryEvent {
 
 pub(crate) fn line(shown: &Shown, event: HistoryEvent, at: i64, code: Option<Code>) -> HistoryLine {
     let view = &shown.view;
+    // Nothing was refused.
+    let event = if view.notice_of_use && event == HistoryEvent::Denied { HistoryEvent::Recognised } else { event };
     HistoryLine {
         at,
         event,

@@ -40,6 +40,9 @@ pub enum HistoryEvent {
     /// A new PIN was chosen after proofing again.
     #[n(10)]
     PinReset,
+    /// A notice of use: it was this person.
+    #[n(11)]
+    Recognised,
 }
 
 /// One line.

@@ -60,6 +60,7 @@ fn show_to(port: &Port, identity: IdentityId, received: &Received<OfflineChallen
         text: challenge.text.clone(),
         payment: challenge.payment.clone(),
         operation: None,
+        notice_of_use: false,
         level: challenge.level,
         factors: vec![Factor::Biometric],
         binding: Binding::Offline,

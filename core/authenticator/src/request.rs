@@ -44,6 +44,9 @@ pub struct RequestView {
     pub payment: Option<Payment>,
     /// The device's own wish, or a notice about a new device.
     pub operation: Option<Operation>,
+    /// A notice of use: nobody asks for anything. The text says what was used; the person says whether it was them, by
+    /// [`crate::Command::Deny`] that it was, and by [`crate::Command::ReportFraud`] that it was not.
+    pub notice_of_use: bool,
     /// The level that was asked for.
     pub level: Level,
     /// What this phone can approve it with.
@@ -228,6 +231,7 @@ pub(crate) async fn verify(
         text: challenge.text.clone(),
         payment: challenge.payment.clone(),
         operation: challenge.operation.clone(),
+        notice_of_use: challenge.is_notice_of_use(&root.environment),
         level: challenge.level,
         factors,
         binding: challenge.binding,

@@ -173,6 +173,20 @@ pub(crate) enum Command {
         #[arg(allow_hyphen_values = true)]
         id: Option<String>,
     },
+    /// Answers a notice of use: yes, it was me.
+    #[command(after_help = "Example:\n  godkend was-me")]
+    WasMe {
+        /// The notice, as `pending` lists it.
+        #[arg(allow_hyphen_values = true)]
+        id: Option<String>,
+    },
+    /// Answers a notice of use: no, it was not me. What the use has given ends.
+    #[command(after_help = "Example:\n  godkend not-me")]
+    NotMe {
+        /// The notice, as `pending` lists it.
+        #[arg(allow_hyphen_values = true)]
+        id: Option<String>,
+    },
     /// Shows what this phone remembers, failed and refused attempts too.
     #[command(after_help = "Example:\n  godkend history --json")]
     History,

@@ -162,6 +162,7 @@ fn anna() -> NewCitizen {
         cpr: None,
         level: "substantial".to_owned(),
         magic: None,
+        tell_uses: false,
     }
 }
 

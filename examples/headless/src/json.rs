@@ -37,6 +37,8 @@ pub(crate) enum Report {
     OfflineCode { code: String },
     /// Refused, and the server knows.
     Refused { reported: bool },
+    /// A notice of use was answered, and the server knows.
+    NoticeAnswered { was_me: bool },
     /// What this phone remembers.
     History { lines: Vec<Line> },
     /// The person's devices.
@@ -408,6 +410,9 @@ impl Pin {
     }
 }
 
+/// The name of what nobody asks to be approved.
+pub(crate) const NOTICE_OF_USE: &str = "NOTICE_OF_USE";
+
 impl Request {
     /// A request at a moment of the phone's monotonic clock, in milliseconds.
     pub(crate) fn of(view: &RequestView, now_ms: u64) -> Self {
@@ -415,7 +420,7 @@ impl Request {
             transaction: view.transaction.to_base64(),
             relying_party: view.relying_party.name.clone(),
             relying_party_id: view.relying_party.id.clone(),
-            action: view.action.name(),
+            action: if view.notice_of_use { NOTICE_OF_USE } else { view.action.name() },
             text: view.text.clone(),
             payment: view.payment.as_ref().map(|payment| Payment {
                 amount_minor: payment.amount_minor,
@@ -474,6 +479,7 @@ const fn event_name(event: HistoryEvent) -> &'static str {
         HistoryEvent::OfflineCode => "offline_code",
         HistoryEvent::Blocked => "blocked",
         HistoryEvent::PinReset => "pin_reset",
+        HistoryEvent::Recognised => "recognised",
     }
 }
 

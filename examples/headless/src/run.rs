@@ -125,6 +125,8 @@ async fn dispatch(command: Command, phone: &Phone) -> Result<Exit, Problem> {
         }
         Command::Deny { id } => requests::open_pushed(phone, id.as_deref(), &plain(Decision::Deny)).await,
         Command::Report { id } => requests::open_pushed(phone, id.as_deref(), &plain(Decision::Report)).await,
+        Command::WasMe { id } => requests::open_pushed(phone, id.as_deref(), &plain(Decision::WasMe)).await,
+        Command::NotMe { id } => requests::open_pushed(phone, id.as_deref(), &plain(Decision::NotMe)).await,
         Command::History => manage::history(phone),
         Command::Devices => manage::devices(phone).await,
         Command::Browsers { forget, with } => manage::browsers(phone, forget.as_deref(), with).await,
@@ -156,6 +158,10 @@ const fn options(decide: &Decide) -> Options {
         Decision::Deny
     } else if decide.report {
         Decision::Report
+    } else if decide.was_me {
+        Decision::WasMe
+    } else if decide.not_me {
+        Decision::NotMe
     } else if decide.show {
         Decision::Show
     } else {
@@ -184,6 +190,7 @@ async fn at_desk(command: Command, home: &Home, out: &Output) -> Result<Exit, Pr
                 cpr: None,
                 level: args.level.name().to_owned(),
                 magic: args.magic.map(|magic| magic.name().to_owned()),
+                tell_uses: args.tell_uses,
             };
             commands::create_citizen(&open_desk(&args.desk, home).await?, out, new, args.cpr).await
         }

@@ -103,6 +103,7 @@ async fn server(dir: &Path, back: &str) -> Running {
             least_suite: Suite::P256,
             locked_push: true,
             tell_uses: false,
+            disputed: Vec::new(),
             created: 0,
             magic: Some(magic),
         };

@@ -136,6 +136,12 @@ public enum TextKey: String, CaseIterable, Sendable {
     case `refuseMindText` = "refuse_mind_text"
     case `refuseFraud` = "refuse_fraud"
     case `refuseFraudText` = "refuse_fraud_text"
+    case `useKind` = "use_kind"
+    case `useTitle` = "use_title"
+    case `useExplained` = "use_explained"
+    case `useYes` = "use_yes"
+    case `useNo` = "use_no"
+    case `useLater` = "use_later"
     case `levelLow` = "level_low"
     case `levelSubstantial` = "level_substantial"
     case `levelHigh` = "level_high"
@@ -156,6 +162,9 @@ public enum TextKey: String, CaseIterable, Sendable {
     case `reportedTitle` = "reported_title"
     case `reportedText` = "reported_text"
     case `reportedChangePin` = "reported_change_pin"
+    case `recognisedTitle` = "recognised_title"
+    case `recognisedText` = "recognised_text"
+    case `disputedText` = "disputed_text"
     case `offlineCodeTitle` = "offline_code_title"
     case `offlineCodeText` = "offline_code_text"
     case `historyTitle` = "history_title"
@@ -172,6 +181,7 @@ public enum TextKey: String, CaseIterable, Sendable {
     case `eventOfflineCode` = "event_offline_code"
     case `eventBlocked` = "event_blocked"
     case `eventPinReset` = "event_pin_reset"
+    case `eventRecognised` = "event_recognised"
     case `topicLogOn` = "topic_log_on"
     case `topicApprove` = "topic_approve"
     case `topicConfirm` = "topic_confirm"
@@ -179,6 +189,7 @@ public enum TextKey: String, CaseIterable, Sendable {
     case `topicSign` = "topic_sign"
     case `topicOwn` = "topic_own"
     case `topicNewDevice` = "topic_new_device"
+    case `topicUse` = "topic_use"
     case `settingsTitle` = "settings_title"
     case `settingsSecurity` = "settings_security"
     case `settingsPhone` = "settings_phone"
@@ -484,6 +495,12 @@ public enum Texts {
         "refuse_mind_text": "Intet bliver godkendt. Du kan begynde forfra.",
         "refuse_fraud": "Det var ikke mig",
         "refuse_fraud_text": "Vi stopper den, der spurgte, og slår alarm.",
+        "use_kind": "Besked om brug",
+        "use_title": "Var det dig?",
+        "use_explained": "Du skal ikke godkende noget. Svarer du nej, lukker vi det, som brugen gav adgang til.",
+        "use_yes": "Ja, det var mig",
+        "use_no": "Nej, det var ikke mig",
+        "use_later": "Svar senere",
         "level_low": "Lav",
         "level_substantial": "Betydelig",
         "level_high": "Høj",
@@ -504,6 +521,9 @@ public enum Texts {
         "reported_title": "Tak, fordi du sagde til",
         "reported_text": "Intet er godkendt, og den, der spurgte, er stoppet. Har du givet din PIN-kode til nogen, så skift den nu.",
         "reported_change_pin": "Skift PIN-kode",
+        "recognised_title": "Tak for svaret",
+        "recognised_text": "Det var dig, og intet er ændret.",
+        "disputed_text": "Det, som brugen gav adgang til, er lukket. Spær nu det, der blev brugt, på Mit Godkend eller dér, hvor du fik det.",
         "offline_code_title": "Skriv koden i browseren",
         "offline_code_text": "Der er ikke netværk, så koden er dit svar. Læs den ikke op for nogen.",
         "history_title": "Historik",
@@ -520,6 +540,7 @@ public enum Texts {
         "event_offline_code": "Godkendt uden netværk",
         "event_blocked": "Telefonen blev spærret",
         "event_pin_reset": "Ny PIN-kode valgt",
+        "event_recognised": "Besked om brug: det var dig",
         "topic_log_on": "Login",
         "topic_approve": "Godkendelse",
         "topic_confirm": "Bekræftelse",
@@ -527,6 +548,7 @@ public enum Texts {
         "topic_sign": "Underskrift",
         "topic_own": "Denne telefon",
         "topic_new_device": "Ny telefon",
+        "topic_use": "Besked om brug",
         "settings_title": "Indstillinger",
         "settings_security": "Sikkerhed",
         "settings_phone": "Telefon og browsere",
@@ -801,6 +823,12 @@ public enum Texts {
         "refuse_mind_text": "Nothing is approved. You can start again.",
         "refuse_fraud": "This was not me",
         "refuse_fraud_text": "We stop whoever asked and raise the alarm.",
+        "use_kind": "Notice of use",
+        "use_title": "Was it you?",
+        "use_explained": "There is nothing to approve. If you answer no, we close what the use gave access to.",
+        "use_yes": "Yes, it was me",
+        "use_no": "No, it was not me",
+        "use_later": "Answer later",
         "level_low": "Low",
         "level_substantial": "Substantial",
         "level_high": "High",
@@ -821,6 +849,9 @@ public enum Texts {
         "reported_title": "Thank you for telling us",
         "reported_text": "Nothing was approved, and whoever asked was stopped. If you gave your PIN to anyone, change it now.",
         "reported_change_pin": "Change the PIN",
+        "recognised_title": "Thank you for your answer",
+        "recognised_text": "It was you, and nothing has changed.",
+        "disputed_text": "What the use gave access to is closed. Now block what was used, on Mit Godkend or where you were given it.",
         "offline_code_title": "Type the code in the browser",
         "offline_code_text": "There is no network, so the code is your answer. Do not read it out to anyone.",
         "history_title": "History",
@@ -837,6 +868,7 @@ public enum Texts {
         "event_offline_code": "Approved without a network",
         "event_blocked": "The phone was blocked",
         "event_pin_reset": "New PIN chosen",
+        "event_recognised": "Notice of use: it was you",
         "topic_log_on": "Sign-in",
         "topic_approve": "Approval",
         "topic_confirm": "Confirmation",
@@ -844,6 +876,7 @@ public enum Texts {
         "topic_sign": "Signature",
         "topic_own": "This phone",
         "topic_new_device": "New phone",
+        "topic_use": "Notice of use",
         "settings_title": "Settings",
         "settings_security": "Security",
         "settings_phone": "Phone and browsers",
@@ -1118,6 +1151,12 @@ public enum Texts {
         "refuse_mind_text": "Intet bliver godkendt. Du kan begynde forfra.",
         "refuse_fraud": "Det var ikke mig",
         "refuse_fraud_text": "Vi stopper den, der spurgte, og slår alarm.",
+        "use_kind": "Besked om brug",
+        "use_title": "Var det dig?",
+        "use_explained": "Du skal ikke godkende noget. Svarer du nej, lukker vi det, som brugen gav adgang til.",
+        "use_yes": "Ja, det var mig",
+        "use_no": "Nej, det var ikke mig",
+        "use_later": "Svar senere",
         "level_low": "Lav",
         "level_substantial": "Betydelig",
         "level_high": "Høj",
@@ -1138,6 +1177,9 @@ public enum Texts {
         "reported_title": "Tak, fordi du sagde til",
         "reported_text": "Intet er godkendt, og den, der spurgte, er stoppet. Har du givet din PIN-kode til nogen, så skift den nu.",
         "reported_change_pin": "Skift PIN-kode",
+        "recognised_title": "Tak for svaret",
+        "recognised_text": "Det var dig, og intet er ændret.",
+        "disputed_text": "Det, som brugen gav adgang til, er lukket. Spær nu det, der blev brugt, på Mit Godkend eller dér, hvor du fik det.",
         "offline_code_title": "Skriv koden i browseren",
         "offline_code_text": "Der er ikke netværk, så koden er dit svar. Læs den ikke op for nogen.",
         "history_title": "Historik",
@@ -1154,6 +1196,7 @@ public enum Texts {
         "event_offline_code": "Godkendt uden netværk",
         "event_blocked": "Telefonen blev spærret",
         "event_pin_reset": "Ny PIN-kode valgt",
+        "event_recognised": "Besked om brug: det var dig",
         "topic_log_on": "Login",
         "topic_approve": "Godkendelse",
         "topic_confirm": "Bekræftelse",
@@ -1161,6 +1204,7 @@ public enum Texts {
         "topic_sign": "Underskrift",
         "topic_own": "Denne telefon",
         "topic_new_device": "Ny telefon",
+        "topic_use": "Besked om brug",
         "settings_title": "Indstillinger",
         "settings_security": "Sikkerhed",
         "settings_phone": "Telefon og browsere",

@@ -24,9 +24,19 @@ final class AccessibilityTests: XCTestCase {
             RefuseScreen(app) { _ in }, NewPin.first(app) { _, _ in },
             DevicesScreen(app, overview), ThisPhoneScreen(app, try XCTUnwrap(overview.phones.first)),
             ResultScreen(app, .approved(by: "Testbanken", returnURL: "https://example.dk")),
-            ResultScreen(app, .refused), ResultScreen(app, .reported),
+            ResultScreen(app, .refused), ResultScreen(app, .reported), ResultScreen(app, .recognised),
+            ResultScreen(app, .disputed),
         ]
         all += requests.map { RequestScreen(app, $0) }
+        let used = app.language == .en
+            ? "Your password and code display were used to log on to Testbanken. Was it you?"
+            : "Din adgangskode og din kodeviser blev brugt til at logge på hos Testbanken. Var det dig?"
+        let notice = Request(
+            id: 99, person: 1, transaction: "demo", relyingParty: "Godkend", relyingPartyId: "demo",
+            action: .noticeOfUse, text: used, payment: nil, level: .low, pinAllowed: true, biometricsAllowed: true,
+            binding: .device, place: "Odense", browser: "Firefox, Linux", newBrowser: false, mayRemember: false,
+            secondsLeft: 180, pin: nil, appVersion: .current)
+        all.append(NoticeScreen(app, notice))
         all += stages.map { EnrolmentScreen(app, person: 1, stage: $0) }
         all += Samples.failures.map { TroubleScreen(app, $0, again: {}, usePin: {}) }
         return all
@@ -203,7 +213,8 @@ final class AccessibilityTests: XCTestCase {
     func testPagesThatHoldSecretsMayNotBeCaptured() async throws {
         let app = await demo()
         let secret: Set<String> = [
-            "RequestScreen", "RefuseScreen", "PinScreen", "OfflineCodeScreen", "BlockCodeScreen", "CodeScreen", "ScanScreen",
+            "RequestScreen", "NoticeScreen", "RefuseScreen", "PinScreen", "OfflineCodeScreen", "BlockCodeScreen",
+            "CodeScreen", "ScanScreen",
         ]
         for screen in try await screens(app) where secret.contains(String(describing: type(of: screen))) {
             XCTAssertTrue(page(app, screen).isSecret, "\(type(of: screen))")

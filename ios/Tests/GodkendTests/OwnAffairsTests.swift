@@ -104,6 +104,38 @@ final class OwnAffairsTests: XCTestCase {
         await new.app.stop()
     }
 
+    func testAUseIsToldAndAskedAboutAndNothingAboutItIsToBeApproved() async throws {
+        let world = try await World()
+        try await world.toldPerson("anna.a")
+        let anna = try Citizen(world)
+        anna.app.start()
+        await anna.app.settled()
+        let handed = try await world.handOutAgain(to: "anna.a")
+        try await anna.press(.welcomeStart)
+        try await anna.press(.activateScan)
+        try await anna.scan(handed.text)
+        try await anna.finishes(world, handed)
+        for (answer, said) in [(TextKey.useYes, TextKey.recognisedTitle), (.useNo, .disputedText)] {
+            try await world.otherPhoneLogsIn("anna.a")
+            try await anna.waits(for: .homeWaiting)
+            try await anna.press(.homeOpen)
+            XCTAssertTrue(anna.sees("Din app blev brugt til at logge på hos Testbanken. Var det dig?"), anna.description)
+            for approving in [TextKey.requestSwipe, .requestApproveButton, .requestConfirm, .requestRefuse] {
+                XCTAssertFalse(anna.sees(approving), anna.description)
+            }
+            // Left unanswered, it waits on.
+            try await anna.press(.useLater)
+            try await anna.waits(for: .homeWaiting)
+            try await anna.press(.homeOpen)
+            try await anna.press(answer)
+            XCTAssertTrue(anna.sees(said), anna.description)
+            try await anna.press(.done)
+        }
+        try await anna.press(.homeHistory)
+        XCTAssertTrue(anna.sees("Besked om brug: det var dig") && anna.sees("Anmeldt: det var ikke mig"), anna.description)
+        await anna.app.stop()
+    }
+
     func testThisPhoneIsRemovedAndTakenOff() async throws {
         let world = try await World()
         let anna = try Citizen(world)

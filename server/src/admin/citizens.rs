@@ -30,6 +30,9 @@ struct NewCitizen {
     #[serde(default = "substantial")]
     identity_level: String,
     magic: Option<Magic>,
+    /// The person wants to be told of every use.
+    #[serde(default)]
+    tell_uses: bool,
     by: Option<String>,
 }
 
@@ -69,7 +72,8 @@ pub(super) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<(
         blocked: false,
         least_suite: Suite::P256,
         locked_push: true,
-        tell_uses: false,
+        tell_uses: new.tell_uses,
+        disputed: Vec::new(),
         created: now,
         magic: new.magic,
     };
@@ -82,6 +86,17 @@ pub(super) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<(
     let (id, uuid) = (account.id, account.uuid.clone());
     changes.log(&AuditEntry::AccountCreated { account: id, uuid, level, by: by.clone(), at: now });
     history::add(&mut changes, &app, id, "identity_created", About::default().with(json!({"by": by})));
+    if account.tell_uses {
+        let (means, state) = (identity::TELL_USES.to_owned(), "on".to_owned());
+        changes.log(&AuditEntry::MeansChanged { account: id, means, item: id, state, by, at: now });
+        history::add(
+            &mut changes,
+            &app,
+            id,
+            "tell_uses_set",
+            About::default().with(json!({ "on": true, "alert": false })),
+        );
+    }
     changes.commit(&*app.store).await.map_err(|error| {
         // The only record that can be there already.
         if error.is_conflict() { Refusal::field(Code::UserIdTaken, "user_id") } else { error.into() }

@@ -19,7 +19,7 @@ use super::challenge::{self, Own, may_remember};
 use super::decide::{self, Step};
 use super::operations::{self, Doing};
 use super::transaction::check_open;
-use super::{browser, fetch, level, notice, page, seal, settle};
+use super::{browser, fetch, level, notice, page, seal, settle, uses};
 use crate::activation::state_now;
 use crate::app::App;
 use crate::audit::AuditEntry;
@@ -224,6 +224,8 @@ async fn accept(
         }
     } else {
         notice::refused(app, &mut changes, &transaction.doc, answer.decision, now).await?;
+        done.account_written =
+            uses::answered(app, &mut changes, &transaction.doc, &mut account, answer.decision, now).await?;
         if let (Decision::ReportFraud, Ok(Some(remembered))) = (answer.decision, &remembered) {
             browser::revoke(app, &mut changes, remembered, "reported", now);
         }

@@ -36,7 +36,7 @@ pub use offline::{offline_challenge, offline_code};
 pub(crate) use operations::reset_of;
 pub use page::{
     Granted, Known, RETURN_PATH, State, TransactionView, cancel, collect, collect_into, complete_same_device, extend,
-    frames, may_extend, same_device_link, view, wait,
+    frames, is_disputed, may_extend, same_device_link, view, wait,
 };
 pub(crate) use poll::waiting;
 pub(crate) use seal::check as check_seal;

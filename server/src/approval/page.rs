@@ -161,8 +161,8 @@ pub async fn wait(app: &App, id: &Id, known: impl Into<Known>, seconds: u64) -> 
 /// transaction began with.
 ///
 /// # Errors
-/// [`Code::TransactionUnknown`] for another session; [`Code::TransactionFinished`] if it was collected or refused;
-/// [`Code::TransactionExpired`]; [`Code::OperationRefused`] while it still waits; [`Code::IdentityBlocked`].
+/// [`Code::TransactionUnknown`] for another session; [`Code::TransactionFinished`] if it was collected, refused or
+/// disputed; [`Code::TransactionExpired`]; [`Code::OperationRefused`] while it still waits; [`Code::IdentityBlocked`].
 pub async fn collect(app: &App, id: &Id, browser_session: Option<&Hash32>) -> Result<Granted, ApiError> {
     retry(|| async {
         let mut changes = Changes::new();
@@ -208,6 +208,9 @@ pub async fn collect_into(
     if account.doc.blocked {
         return Err(Code::IdentityBlocked.into());
     }
+    if account.doc.disputes(outcome.at) {
+        return Err(Code::TransactionFinished.into());
+    }
     let remember = outcome.remember_browser && entry.doc.may_remember && entry.doc.action == Action::LogOn;
     let new_browser_cookie =
         remember.then(|| browser::remember(app, changes, account.doc.id, entry.doc.browser.as_deref(), now));
@@ -216,6 +219,18 @@ pub async fn collect_into(
     let Outcome { factor, binding, means, at, .. } = outcome;
     let account = account.doc;
     Ok(Granted { account, level, authenticator_level, factor, binding, means, at, new_browser_cookie })
+}
+
+/// Whether a transaction was approved, and its person has since said that it was not them: [`collect`] gives nothing.
+///
+/// # Errors
+/// [`ApiError`] if the store cannot answer.
+pub async fn is_disputed(app: &App, transaction: &Transaction) -> Result<bool, ApiError> {
+    let Some(Outcome { decision: Decision::Approve, account: Some(account), at, .. }) = &transaction.outcome else {
+        return Ok(false);
+    };
+    let account = docs::get::<Account>(&*app.store, &account.0).await?;
+    Ok(account.is_some_and(|account| account.doc.disputes(*at)))
 }
 
 /// Gives a transaction up: the person left the page, or the relying party withdrew it.

@@ -8,12 +8,12 @@ use godkend_protocol::messages::approval::RefuseLocked;
 use godkend_protocol::types::{Binding, Decision, Factor};
 
 use super::transaction::{check_open, read};
-use super::{browser, fetch, notice, settle};
+use super::{browser, fetch, notice, settle, uses};
 use crate::app::App;
-use crate::docs::{Changes, retry};
+use crate::docs::{self, Changes, retry};
 use crate::error::ApiError;
 use crate::phone::{Call, reply, request};
-use crate::records::{AddressedBy, Outcome, Transaction};
+use crate::records::{Account, AddressedBy, Outcome, Transaction};
 
 /// Handles a [`RefuseLocked`]. A retry finds its own refusal and gets the same reply.
 pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiError> {
@@ -53,12 +53,14 @@ pub(super) async fn handle(app: Arc<App>, call: Call) -> Result<Vec<u8>, ApiErro
         };
         let mut changes = Changes::new();
         notice::refused(&app, &mut changes, &entry.doc, refuse.decision, now).await?;
+        let mut account = docs::get::<Account>(&*app.store, &account.id.0).await?.ok_or(Code::DeviceUnknown)?;
+        uses::answered(&app, &mut changes, &entry.doc, &mut account, refuse.decision, now).await?;
         if refuse.decision == Decision::ReportFraud
             && let Ok(Some(browser)) = fetch::browser_of(&app, &entry.doc, outcome.binding).await
         {
             browser::revoke(&app, &mut changes, &browser, "reported", now);
         }
-        settle::settle(&app, &mut changes, &mut entry, Some(account), outcome, None).await?;
+        settle::settle(&app, &mut changes, &mut entry, Some(&account.doc), outcome, None).await?;
         changes.unchanged(&caller.device);
         changes.commit(&*app.store).await?;
         settle::told(&app, &entry.doc);

@@ -41,7 +41,6 @@ pub(crate) async fn settle(
         at: outcome.at,
     });
     if let (Some(account), Some(told)) = (account, &transaction.told) {
-        uses::answered(app, changes, transaction, outcome.decision, outcome.at).await?;
         if let (Decision::ReportFraud, Some(device)) = (outcome.decision, outcome.device) {
             uses::line(app, changes, account.id, told, transaction, device);
         }
@@ -49,7 +48,14 @@ pub(crate) async fn settle(
         let mut told = 0;
         if outcome.decision == Decision::Approve && transaction.action.is_relying_party() {
             let (what, by) = (What::of(transaction), outcome.device);
-            let used = Use { relying_party: &transaction.relying_party.name, what, page: Some(transaction), by };
+            let used = Use {
+                relying_party: &transaction.relying_party.name,
+                what,
+                page: Some(transaction),
+                means: &outcome.means,
+                by,
+                at: outcome.at,
+            };
             told = uses::tell(app, changes, account, &used).await?;
         }
         let event = match outcome.decision {

@@ -1,7 +1,8 @@
 //! Notices of use, for those who turned them on: every login and approval in a person's name is told to their phones at once,
 //! each by a request of the server's own. The phone that approved knows already. "This was not me" disputes the use: it ends
-//! every shared login, forgets the browser that was used and lets back-off fall on its source. Whatever else a phone answers
-//! puts the notice away. Nothing of a use waits for an answer.
+//! every shared login of the person and what every login since that use has given (tokens, codes, approvals that nobody has
+//! fetched), forgets the browser that was used and lets back-off fall on its source. Whatever else a phone answers puts the notice away. Nothing of a use waits
+//! for an answer.
 
 use godkend_protocol::bytes::Id;
 use godkend_protocol::messages::approval::RelyingParty;
@@ -17,8 +18,10 @@ use crate::app::App;
 use crate::docs::{self, Changes};
 use crate::error::ApiError;
 use crate::history::{self, About};
+use crate::means::{CHIP, CODE_DISPLAY, PASSWORD};
 use crate::oidc::{notify, session};
-use crate::records::{Account, Addressed, AddressedBy, Browser, Device, Entry, Told, Transaction};
+use crate::policy::APP;
+use crate::records::{Account, Addressed, AddressedBy, Browser, Device, Disputed, Entry, Told, Transaction};
 
 /// How long a notice of use waits for its phone, in seconds: a day. The history keeps it for longer.
 const SECONDS: i64 = 86_400;
@@ -26,6 +29,8 @@ const SECONDS: i64 = 86_400;
 const MOST: usize = 8;
 /// The most open requests of a person that are looked through.
 const MOST_OPEN: u32 = 64;
+/// Seconds after which nothing of a login opens anything any more: tokens, codes and sessions are shorter.
+const LONGEST: i64 = 86_400;
 /// The most of a relying party's name that fits beside the longest sentence.
 const NAME: usize = 40;
 
@@ -37,8 +42,12 @@ pub(crate) struct Use<'a> {
     pub(crate) what: What,
     /// Where, with what, from which source and remembered browser, as far as a page was involved.
     pub(crate) page: Option<&'a Transaction>,
+    /// The policy's names of the means that were proved; none where a phone answered alone, or nothing was asked for.
+    pub(crate) means: &'a [String],
     /// The phone that did it.
     pub(crate) by: Option<Id>,
+    /// Unix seconds of the approval that it rests on, or an earlier instant.
+    pub(crate) at: i64,
 }
 
 /// What is told.
@@ -115,7 +124,7 @@ fn notice(app: &App, account: &Account, used: &Use<'_>, phone: &Device) -> Trans
         AddressedBy::Browser(browser) => Some(browser),
         _ => None,
     });
-    notice.told = Some(Told { relying_party: used.relying_party.to_owned(), browser });
+    notice.told = Some(Told { relying_party: used.relying_party.to_owned(), browser, at: used.at });
     notice
 }
 
@@ -142,33 +151,33 @@ async fn make_room(app: &App, changes: &mut Changes, account: &Id, phone: &Id) -
     Ok(())
 }
 
-/// What a phone's answer to a notice of use does; nothing for any other transaction. The caller commits, then calls
-/// [`disputed`].
+/// What a phone's answer to a notice of use does; nothing for any other transaction. Says whether it wrote the account. The
+/// caller commits, then calls [`disputed`].
 pub(super) async fn answered(
     app: &App,
     changes: &mut Changes,
     transaction: &Transaction,
+    account: &mut Entry<Account>,
     decision: Decision,
     now: i64,
-) -> Result<(), ApiError> {
-    let (Some(told), Some(account)) =
-        (&transaction.told, transaction.addressed.as_ref().and_then(|addressed| addressed.account))
-    else {
-        return Ok(());
-    };
-    if decision != Decision::ReportFraud {
-        return Ok(());
-    }
+) -> Result<bool, ApiError> {
+    let Some(told) = transaction.told.as_ref().filter(|_| decision == Decision::ReportFraud) else { return Ok(false) };
     if let Some(id) = told.browser
         && let Some(used) = docs::get::<Browser>(&*app.store, &id.0).await?
-        && used.doc.account == account
+        && used.doc.account == account.doc.id
     {
         browser::revoke(app, changes, &used, "reported", now);
     }
-    for session in session::all_of(app, &account).await? {
+    for session in session::all_of(app, &account.doc.id).await? {
         session::end(app, changes, session, None).await?;
     }
-    Ok(())
+    // Not only this use's: whoever could do it once may have done it since at places that the person has not looked at yet.
+    // A visit from before it goes on, so that what was used can be blocked there.
+    let disputed = &mut account.doc.disputed;
+    disputed.retain(|earlier| now.saturating_sub(earlier.until) <= LONGEST);
+    disputed.push(Disputed { from: told.at, until: now });
+    changes.update(account);
+    Ok(true)
 }
 
 /// The line of history of an answered notice: only what was disputed is worth one.
@@ -186,28 +195,50 @@ pub(super) fn disputed(app: &App, transaction: &Transaction) {
     }
 }
 
-/// What the phone shows, in its language.
+/// What the phone shows, in its language: what was used, for what, and the question.
 fn sentence(used: &Use<'_>, language: &str) -> String {
     let name = text::tame(used.relying_party, NAME);
-    if language == "en" {
+    let english = language == "en";
+    let (means, several) = means(used.means, english);
+    if english {
+        let were = if several { "were" } else { "was" };
         let what = match used.what {
-            What::LogOn => format!("You logged on to {name}."),
-            What::Shared => format!("You logged on to {name} without a new approval."),
-            What::Approval => format!("You approved something for {name}."),
-            What::Payment => format!("You approved a payment for {name}."),
+            What::LogOn => format!("Your {means} {were} used to log on to {name}."),
+            What::Shared => format!("There was a log-on to {name} without a new approval."),
+            What::Approval => format!("Your {means} {were} used to approve at {name}."),
+            What::Payment => format!("Your {means} {were} used to approve a payment at {name}."),
             What::Silence => "Notices of use were turned off.".to_owned(),
         };
-        format!("{what} Not you? Report it, and block.")
+        format!("{what} Was it you?")
     } else {
         let what = match used.what {
-            What::LogOn => format!("Du loggede på hos {name}."),
-            What::Shared => format!("Du loggede på hos {name} uden ny godkendelse."),
-            What::Approval => format!("Du godkendte noget for {name}."),
-            What::Payment => format!("Du godkendte en betaling for {name}."),
-            What::Silence => "Beskeder om brug er slået fra.".to_owned(),
+            What::LogOn => format!("Din {means} blev brugt til at logge på hos {name}."),
+            What::Shared => format!("Der blev logget på hos {name} uden ny godkendelse."),
+            What::Approval => format!("Din {means} blev brugt til at godkende hos {name}."),
+            What::Payment => format!("Din {means} blev brugt til at godkende en betaling hos {name}."),
+            What::Silence => "Beskeder om brug blev slået fra.".to_owned(),
         };
-        format!("{what} Ikke dig? Meld det, og spær.")
+        format!("{what} Var det dig?")
     }
+}
+
+/// The means as people call them, without the first *your*; whether they are several. A phone that answered alone has none.
+fn means(used: &[String], english: bool) -> (String, bool) {
+    let name = |means: &str| match (means, english) {
+        (PASSWORD, false) => "adgangskode",
+        (PASSWORD, true) => "password",
+        (CODE_DISPLAY, false) => "kodeviser",
+        (CODE_DISPLAY, true) => "code display",
+        (CHIP, _) => "chip",
+        (APP, _) => "app",
+        (_, false) => "identitet",
+        (_, true) => "identity",
+    };
+    let names: Vec<&str> = match used {
+        [] => vec![name(APP)],
+        used => used.iter().map(|means| name(means)).collect(),
+    };
+    (names.join(if english { " and " } else { " og din " }), names.len() > 1)
 }
 
 #[cfg(test)]
@@ -215,15 +246,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_sentence_fits_on_a_phone_whatever_the_name() {
+    fn every_sentence_fits_on_a_phone_whatever_the_name_and_the_means() {
         let long = "Æ".repeat(text::MAX_NAME);
+        let combinations = crate::policy::Policy::parse(crate::policy::DEFAULT).unwrap().combination;
+        let mut all: Vec<Vec<String>> = combinations.into_iter().map(|combination| combination.means).collect();
+        all.extend([vec![], vec!["something else".to_owned()]]);
         for what in [What::LogOn, What::Shared, What::Approval, What::Payment, What::Silence] {
             for language in ["da", "en", "kl"] {
-                for relying_party in [long.as_str(), "Banken", ""] {
-                    let sentence = sentence(&Use { relying_party, what, page: None, by: None }, language);
+                for (relying_party, means) in [long.as_str(), "Banken", ""]
+                    .into_iter()
+                    .zip(all.iter().cycle())
+                    .chain(all.iter().map(|means| (long.as_str(), means)))
+                {
+                    let sentence = sentence(&Use { relying_party, what, page: None, means, by: None, at: 0 }, language);
                     assert!(text::check(&sentence, text::MAX_REFERENCE_TEXT).is_ok(), "{sentence}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_notice_names_what_was_used() {
+        let means = [PASSWORD.to_owned(), CODE_DISPLAY.to_owned()];
+        let used = |means| Use { relying_party: "Banken", what: What::LogOn, page: None, means, by: None, at: 0 };
+        for (means, language, expected) in [
+            (&means[..], "da", "Din adgangskode og din kodeviser blev brugt til at logge på hos Banken. Var det dig?"),
+            (&means[..], "en", "Your password and code display were used to log on to Banken. Was it you?"),
+            (&means[..1], "en", "Your password was used to log on to Banken. Was it you?"),
+            (&[], "da", "Din app blev brugt til at logge på hos Banken. Var det dig?"),
+        ] {
+            assert_eq!(sentence(&used(means), language), expected);
         }
     }
 }

@@ -21,6 +21,8 @@ pub(super) trait OneTime: Document {
     const WRONG: Code;
     /// Whose it is.
     fn account(&self) -> &Id;
+    /// Who opened it.
+    fn by(&self) -> &str;
 }
 
 impl OneTime for PasswordCode {
@@ -29,6 +31,10 @@ impl OneTime for PasswordCode {
     fn account(&self) -> &Id {
         &self.account
     }
+
+    fn by(&self) -> &str {
+        &self.by
+    }
 }
 
 impl OneTime for ChipCode {
@@ -36,6 +42,10 @@ impl OneTime for ChipCode {
 
     fn account(&self) -> &Id {
         &self.account
+    }
+
+    fn by(&self) -> &str {
+        &self.by
     }
 }
 
@@ -51,5 +61,13 @@ pub(super) async fn opened<D: OneTime>(app: &App, code: &str, source: &str) -> R
     let opened = docs::get::<D>(&*app.store, &code.hash().0).await?;
     let opened = opened.filter(|opened| opened.doc.expires().is_none_or(|end| app.now() < end)).ok_or_else(wrong)?;
     let account = docs::get::<Account>(&*app.store, &opened.doc.account().0).await?.ok_or(Code::Internal)?.doc;
-    if account.blocked { Err(Code::IdentityBlocked.into()) } else { Ok((opened, account)) }
+    if account.blocked {
+        return Err(Code::IdentityBlocked.into());
+    }
+    // Opened in a login that its person has disputed; a desk saw them.
+    let since = opened.doc.expires().map(|end| end.saturating_sub(CODE_SECONDS));
+    if matches!(opened.doc.by(), "app" | "self") && since.is_some_and(|since| account.disputes(since)) {
+        return Err(wrong());
+    }
+    Ok((opened, account))
 }

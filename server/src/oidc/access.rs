@@ -229,5 +229,6 @@ pub(super) async fn alive(app: &App, token: &str) -> Result<Option<Alive>, ApiEr
     }
     let Some(account) = docs::get::<Account>(&*app.store, &token.grant.account.0).await? else { return Ok(None) };
     let Some(party) = client::find(app, &token.ask.client_id).await? else { return Ok(None) };
-    Ok((!account.doc.blocked).then_some(Alive { token, account: account.doc, party }))
+    let void = account.doc.blocked || account.doc.disputes(token.grant.at);
+    Ok((!void).then_some(Alive { token, account: account.doc, party }))
 }

@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::approval::{self, Start, State as TransactionState};
 use crate::config::RelyingParty;
 use crate::docs::{self, Changes};
-use crate::records::Entry;
+use crate::records::{Entry, Transaction};
 
 /// CIBA Core, section 11: what a poll that came too soon adds to the interval, in seconds.
 const SLOW_DOWN: i64 = 5;
@@ -121,11 +121,10 @@ pub(super) async fn poll(
         ));
     }
     match outcome(app, &entry.doc).await? {
+        TransactionState::Approved if disputed(app, &entry.doc).await? => return Err(reported()),
         TransactionState::Approved => {}
         TransactionState::Denied => return Err(OidcError::new(Kind::AccessDenied, "The person declined.")),
-        TransactionState::Reported => {
-            return Err(OidcError::new(Kind::AccessDenied, "The person reports that this was not their request."));
-        }
+        TransactionState::Reported => return Err(reported()),
         TransactionState::Expired => return Err(OidcError::new(Kind::ExpiredToken, "The request has expired.")),
         TransactionState::Waiting | TransactionState::Opened => {
             return Err(OidcError::new(Kind::AuthorizationPending, "The person has not answered yet."));
@@ -142,6 +141,19 @@ pub(super) async fn poll(
     committed.map_err(|error| if error.is_conflict() { one_at_a_time() } else { error.into() })?;
     app.log.wake();
     Ok(reply)
+}
+
+fn reported() -> OidcError {
+    OidcError::new(Kind::AccessDenied, "The person reports that this was not their request.")
+}
+
+/// Approved, and said to be somebody else's doing before it was fetched.
+async fn disputed(app: &App, request: &CibaRequest) -> Result<bool, OidcError> {
+    let transaction = docs::get::<Transaction>(&*app.store, &request.transaction.0).await?;
+    match transaction {
+        Some(transaction) => Ok(approval::is_disputed(app, &transaction.doc).await?),
+        None => Ok(false),
+    }
 }
 
 fn one_at_a_time() -> OidcError {

@@ -21,6 +21,7 @@ fn account() -> Account {
         least_suite: Suite::P256,
         locked_push: true,
         tell_uses: false,
+        disputed: Vec::new(),
         created: 0,
         magic: None,
     }

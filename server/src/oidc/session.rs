@@ -175,7 +175,7 @@ pub async fn share(
     };
     grant.sid = Some(sid);
     changes.unchanged(&session).unchanged(&account);
-    let used = Use { relying_party: &party.name, what: What::Shared, page: None, by: None };
+    let used = Use { relying_party: &party.name, what: What::Shared, page: None, means: &[], by: None, at: now };
     let told = approval::tell_use(app, changes, &account.doc, &used).await?;
     let about = About { relying_party: Some(party.name.clone()), ..About::default() };
     let about = if told == 0 { about } else { about.with(json!({ "told": told })) };

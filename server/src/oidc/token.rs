@@ -121,12 +121,15 @@ fn redeem(record: &AuthorizationCode, party: &RelyingParty, params: &Params, now
     if good { Ok(()) } else { Err(refused()) }
 }
 
-/// The account of a grant, unless it was blocked meanwhile.
+/// The account of a grant, unless it was blocked or the login disputed meanwhile.
 pub(super) async fn account(app: &App, grant: &Grant) -> Result<Account, OidcError> {
     let found = docs::get::<Account>(&*app.store, &grant.account.0).await?;
     let account = found.ok_or_else(|| ApiError::damaged("account"))?;
     if account.doc.blocked {
         return Err(OidcError::new(Kind::InvalidGrant, "The identity was blocked meanwhile."));
+    }
+    if account.doc.disputes(grant.at) {
+        return Err(OidcError::new(Kind::InvalidGrant, "The person has reported that this was not their login."));
     }
     Ok(account.doc)
 }

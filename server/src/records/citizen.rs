@@ -33,10 +33,31 @@ pub struct Account {
     /// Whether every use is told to the person's phones.
     #[serde(default)]
     pub tell_uses: bool,
+    /// When somebody else used the person's means, as the person has said: what approvals of those times gave is void.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disputed: Vec<Disputed>,
     /// Unix seconds.
     pub created: i64,
     /// A test identity whose outcome is fixed; test environments only.
     pub magic: Option<Magic>,
+}
+
+impl Account {
+    /// Whether what came of an approval at `at`, Unix seconds, is void.
+    #[must_use]
+    pub fn disputes(&self, at: i64) -> bool {
+        self.disputed.iter().any(|disputed| (disputed.from..=disputed.until).contains(&at))
+    }
+}
+
+/// From a use that was not the person's until they said so, in Unix seconds; both seconds count, for nothing tells before
+/// from after in one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Disputed {
+    /// The use.
+    pub from: i64,
+    /// The answer.
+    pub until: i64,
 }
 
 /// Fixed outcomes for relying parties' tests.

@@ -92,6 +92,9 @@ pub struct Told {
     pub relying_party: String,
     /// The remembered browser that was used.
     pub browser: Option<Id>,
+    /// Unix seconds of the approval that the use rests on, or an earlier instant.
+    #[serde(default)]
+    pub at: i64,
 }
 
 /// What a chip left at a request that a phone is to complete (`means::beside`).

@@ -110,6 +110,7 @@ async fn conclude(app: &App, headers: &HeaderMap, id: Id, session: &Hash32) -> R
             TransactionState::Denied => Finished::Declined,
             TransactionState::Reported => Finished::Reported,
             TransactionState::Expired => Finished::Expired,
+            TransactionState::Approved if approval::is_disputed(app, &transaction.doc).await? => Finished::Reported,
             TransactionState::Approved => {
                 // In one commit with its code: one that is collected without a code is one that a replay knows from the
                 // log, and was told of before.

@@ -269,6 +269,9 @@ pub(super) async fn approved(
     if account.doc.blocked {
         return Err(Code::IdentityBlocked.into());
     }
+    if account.doc.disputes(grant.at) {
+        return Err(wrong());
+    }
     let mut changes = Changes::new();
     changes.delete(&found);
     changes.commit(&*app.store).await.map_err(|error| if error.is_conflict() { wrong() } else { error })?;

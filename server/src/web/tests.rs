@@ -122,6 +122,7 @@ impl World {
             least_suite: Suite::P256,
             locked_push: true,
             tell_uses: false,
+            disputed: Vec::new(),
             created: 0,
             magic,
         };

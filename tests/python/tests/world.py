@@ -141,10 +141,11 @@ class World:
                 process.kill()
             process.communicate()
 
-    def citizen(self) -> str:
+    def citizen(self, *, tell_uses: bool = False) -> str:
         """A new citizen's user id."""
         user_id = f"citizen.{next(self._numbers)}"
-        self.command("create-citizen", "--name", "Anna Andersen", "--user-id", user_id, "--born", "1990-05-17")
+        more = ["--tell-uses"] if tell_uses else []
+        self.command("create-citizen", "--name", "Anna Andersen", "--user-id", user_id, "--born", "1990-05-17", *more)
         return user_id
 
     def activation(self, user_id: str, *, code: bool = False) -> dict[str, Any]:

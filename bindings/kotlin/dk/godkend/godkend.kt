@@ -832,6 +832,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_godkend_ffi_checksum_method_phone_watch(
     ): Int
+    external fun uniffi_godkend_ffi_checksum_method_phone_answer_notice(
+    ): Int
     external fun uniffi_godkend_ffi_checksum_method_phone_approve_with_biometrics(
     ): Int
     external fun uniffi_godkend_ffi_checksum_method_phone_approve_with_pin(
@@ -999,6 +1001,8 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_godkend_ffi_fn_method_phone_watch(`ptr`: Long,`observer`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_godkend_ffi_fn_method_phone_answer_notice(`ptr`: Long,`request`: RustBuffer.ByValue,`wasMe`: Byte,
+    ): Long
     external fun uniffi_godkend_ffi_fn_method_phone_approve_with_biometrics(`ptr`: Long,`request`: RustBuffer.ByValue,`rememberBrowser`: Byte,
     ): Long
     external fun uniffi_godkend_ffi_fn_method_phone_approve_with_pin(`ptr`: Long,`request`: RustBuffer.ByValue,`pin`: RustBuffer.ByValue,`rememberBrowser`: Byte,
@@ -1314,6 +1318,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_godkend_ffi_checksum_method_phone_watch() and 0xFFFF) != 40034) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_godkend_ffi_checksum_method_phone_answer_notice() and 0xFFFF) != 29766) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_godkend_ffi_checksum_method_phone_approve_with_biometrics() and 0xFFFF) != 42803) {
@@ -3450,6 +3457,12 @@ public interface PhoneInterface {
     fun `watch`(`observer`: Observer)
 
     /**
+     * Answers a notice of use (`Action.NoticeOfUse`). `wasMe` puts it away; else what that use and those since have given
+     * ends, and the browser that was used is forgotten. Needs neither PIN nor finger. Any other request is `NotNow`.
+     */
+    suspend fun `answerNotice`(`request`: Request, `wasMe`: kotlin.Boolean)
+
+    /**
      * Approves with a finger or face: the system's prompt shows who asks for what.
      */
     suspend fun `approveWithBiometrics`(`request`: Request, `rememberBrowser`: kotlin.Boolean = false): Approved
@@ -3878,6 +3891,34 @@ open class Phone: Disposable, AutoCloseable, PhoneInterface
     }
 
 
+
+
+    /**
+     * Answers a notice of use (`Action.NoticeOfUse`). `wasMe` puts it away; else what that use and those since have given
+     * ends, and the browser that was used is forgotten. Needs neither PIN nor finger. Any other request is `NotNow`.
+     */
+    @Throws(PhoneException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `answerNotice`(`request`: Request, `wasMe`: kotlin.Boolean) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_godkend_ffi_fn_method_phone_answer_notice(
+                uniffiHandle,
+
+        FfiConverterTypeRequest.lower(`request`),
+        FfiConverterBoolean.lower(`wasMe`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_godkend_ffi_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_godkend_ffi_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_godkend_ffi_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        PhoneException.ErrorHandler,
+    )
+    }
 
 
     /**
@@ -6979,7 +7020,12 @@ enum class Action {
     /**
      * Turns calls from unknown browsers on or off.
      */
-    SET_LOCKED_PUSH;
+    SET_LOCKED_PUSH,
+    /**
+     * A notice of use: nothing is asked for. Show `text`, which says what was used, and ask whether it was the person:
+     * `answerNotice`.
+     */
+    NOTICE_OF_USE;
 
 
 
@@ -7579,7 +7625,11 @@ enum class HistoryEvent {
     /**
      * A new PIN was chosen after proofing again.
      */
-    PIN_RESET;
+    PIN_RESET,
+    /**
+     * A notice of use: it was this person.
+     */
+    RECOGNISED;
 
 
 

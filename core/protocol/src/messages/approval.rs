@@ -307,6 +307,18 @@ impl SignedMessage for Challenge {
     const SIGNER: Role = Role::Challenge;
 }
 
+impl Challenge {
+    /// Whether it is a notice of use: the server's own, to this phone, and no operation. A relying party cannot ask so, for
+    /// its requests are bound to something else than the phone itself.
+    #[must_use]
+    pub fn is_notice_of_use(&self, environment: &str) -> bool {
+        self.binding == Binding::Device
+            && self.operation.is_none()
+            && self.action == Action::Confirm
+            && self.relying_party.id == environment
+    }
+}
+
 /// The hash that names a challenge: over the payload, so that no signature byte identifies anything.
 #[must_use]
 pub fn challenge_hash(payload: &[u8]) -> Hash32 {

@@ -36,6 +36,9 @@ pub(crate) struct CreateCitizen {
     /// Test environments: an identity whose outcome is fixed.
     #[arg(long)]
     pub(crate) magic: Option<Magic>,
+    /// The person's phones are told of every use.
+    #[arg(long)]
+    pub(crate) tell_uses: bool,
     #[command(flatten)]
     pub(crate) desk: AtDesk,
 }

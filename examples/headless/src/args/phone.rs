@@ -41,6 +41,12 @@ pub(crate) struct Decide {
     /// Refuse it and report it: this was not me.
     #[arg(long, group = "decision")]
     pub(crate) report: bool,
+    /// A notice of use: yes, it was me.
+    #[arg(long, group = "decision")]
+    pub(crate) was_me: bool,
+    /// A notice of use: no, it was not me.
+    #[arg(long, group = "decision")]
+    pub(crate) not_me: bool,
     /// Only show it.
     #[arg(long, group = "decision")]
     pub(crate) show: bool,

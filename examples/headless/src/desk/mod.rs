@@ -34,6 +34,7 @@ pub(crate) struct NewCitizen {
     pub(crate) cpr: Option<Zeroizing<String>>,
     pub(crate) level: String,
     pub(crate) magic: Option<String>,
+    pub(crate) tell_uses: bool,
 }
 
 /// An activation that was handed out. `text` is the secret.
@@ -91,6 +92,7 @@ impl Desk {
         if let Some(map) = body.as_object_mut() {
             map.extend(new.cpr.as_ref().map(|cpr| ("cpr".to_owned(), json!(cpr.as_str()))));
             map.extend(new.magic.as_ref().map(|magic| ("magic".to_owned(), json!(magic))));
+            map.extend(new.tell_uses.then(|| ("tell_uses".to_owned(), json!(true))));
         }
         self.post("citizens", &body).await
     }

@@ -23,6 +23,10 @@ pub(crate) enum Decision {
     Deny,
     /// Refuse: this was not me.
     Report,
+    /// A notice of use: it was me.
+    WasMe,
+    /// A notice of use: it was not me.
+    NotMe,
 }
 
 /// How the person proves themselves.
@@ -65,23 +69,57 @@ pub(crate) async fn opened(phone: &Phone, outcome: Outcome, options: &Options) -
 /// [`Problem`].
 pub(crate) async fn shown(phone: &Phone, view: &RequestView, options: &Options) -> Result<Exit, Problem> {
     let asked = options.decision == Decision::Ask;
-    let (decision, with) = if asked { ask(phone, view).await? } else { (options.decision, options.with) };
+    let (decision, with) = match (asked, view.notice_of_use) {
+        (false, _) => (options.decision, options.with),
+        (true, true) => (was_it_you(phone).await?, None),
+        (true, false) => ask(phone, view).await?,
+    };
     match decision {
+        Decision::WasMe | Decision::NotMe if !view.notice_of_use => Err(no_notice()),
+        Decision::Approve if view.notice_of_use => Err(Problem::usage(
+            "Det er en besked om brug, som ingen skal godkende: svar med was-me eller not-me.",
+            "This is a notice of use, and nothing to approve: answer with was-me or not-me.",
+        )),
         Decision::Show | Decision::Ask => Ok(Exit::Done),
         Decision::Approve => {
             let remember = options.remember || (asked && view.may_remember && remember(phone).await?);
             approve(phone, view, with, remember).await
         }
-        Decision::Deny | Decision::Report => {
-            let reported = decision == Decision::Report;
+        Decision::Deny | Decision::Report | Decision::WasMe | Decision::NotMe => {
+            let reported = matches!(decision, Decision::Report | Decision::NotMe);
             let request = view.id;
             let command = if reported { Command::ReportFraud { request } } else { Command::Deny { request } };
             phone.run(command).await?;
+            if view.notice_of_use {
+                phone.out.report(&Report::NoticeAnswered { was_me: !reported });
+                return Ok(Exit::Done);
+            }
             phone.out.report(&Report::Refused { reported });
             // A refusal that was ordered is a success; one that was chosen is what a script must hear of.
             Ok(if asked { Exit::Refused } else { Exit::Done })
         }
     }
+}
+
+/// The refusal of an answer that only a notice of use takes.
+pub(super) fn no_notice() -> Problem {
+    Problem::usage(
+        "Det er ikke en besked om brug: svar med approve, deny eller report.",
+        "This is no notice of use: answer with approve, deny or report.",
+    )
+}
+
+/// The question of a notice of use.
+async fn was_it_you(phone: &Phone) -> Result<Decision, Problem> {
+    let language = phone.out.language();
+    let options = [
+        (language.pick("Ja, det var mig", "Yes, it was me"), Decision::WasMe),
+        (language.pick("Nej, det var ikke mig", "No, it was not me"), Decision::NotMe),
+        (language.pick("Svar ikke nu", "Do not answer now"), Decision::Show),
+    ];
+    let names = options.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let chosen = ask::choose(&phone.out, language.pick("Var det dig?", "Was it you?"), names).await?;
+    Ok(options.get(chosen).map_or(Decision::Show, |(_, decision)| *decision))
 }
 
 async fn ask(phone: &Phone, view: &RequestView) -> Result<(Decision, Option<With>), Problem> {

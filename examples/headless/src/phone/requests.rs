@@ -63,6 +63,7 @@ async fn deal_with(phone: &Phone, request: &WaitingRequest, options: &Options) -
     if request.locked {
         return match options.decision {
             Decision::Deny | Decision::Report => refuse_locked(phone, request.id, options.decision).await,
+            Decision::WasMe | Decision::NotMe => Err(decide::no_notice()),
             _ => number(phone, options).await,
         };
     }

@@ -313,6 +313,7 @@ impl World {
             cpr: None,
             level: "substantial".to_owned(),
             magic: None,
+            tell_uses: false,
         };
         let account = self.desk.create_citizen(&new).await?;
         let handed = self.desk.hand_out(&account.id, false).await?;

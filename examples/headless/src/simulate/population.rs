@@ -98,6 +98,7 @@ fn citizen(app: &App, changes: &mut Changes, number: u32, public: PublicKey) {
         least_suite: Suite::P256,
         locked_push: true,
         tell_uses: false,
+        disputed: Vec::new(),
         created: now,
         magic: None,
     };

@@ -93,6 +93,7 @@ pub(super) fn history(lines: &[Line], language: Language) -> String {
             "expired" => language.pick("✗ Udløbet", "✗ Expired"),
             "offline_code" => language.pick("✓ Godkendt med kode", "✓ Approved by code"),
             "blocked" => language.pick("✗ Spærret herfra", "✗ Blocked from here"),
+            "recognised" => language.pick("✓ Brug: det var dig", "✓ Use: it was you"),
             _ => language.pick("✓ Ny PIN-kode", "✓ New PIN"),
         };
         let mut out = format!("{}  {event}", language.time(line.at));

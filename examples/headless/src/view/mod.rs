@@ -60,6 +60,11 @@ fn write(report: &Report, language: Language, style: Style) -> String {
             .gap()
             .large(&spaced(code))
             .draw(),
+        Report::NoticeAnswered { was_me: true } => pick("✓ Tak. Det var dig.", "✓ Thank you. It was you."),
+        Report::NoticeAnswered { was_me: false } => pick(
+            "! Meldt: det var ikke dig. Det, brugen gav adgang til, er lukket. Spær det, der blev brugt.",
+            "! Reported: it was not you. What the use gave access to is closed. Block what was used.",
+        ),
         Report::Refused { reported: false } => pick("✗ Afvist. Intet er godkendt.", "✗ Refused. Nothing was approved."),
         Report::Refused { reported: true } => pick(
             "✗ Afvist og meldt: det var ikke dig. Den, der spurgte, er spærret ude.",

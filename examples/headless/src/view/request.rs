@@ -2,11 +2,14 @@
 
 use super::card::Card;
 use super::{Style, expires, spaced};
-use crate::json::{LoginStarted, Request};
+use crate::json::{LoginStarted, NOTICE_OF_USE, Request};
 use crate::language::Language;
 
 pub(super) fn draw(request: &Request, language: Language, style: Style) -> String {
     let pick = |danish: &'static str, english: &'static str| language.pick(danish, english);
+    if request.action == NOTICE_OF_USE {
+        return notice(request, language, style);
+    }
     let mut card = Card::new(style).wrapped_bold(&request.relying_party).wrapped(action(request.action, language));
     if let Some(payment) = &request.payment {
         let amount = language.amount(payment.amount_minor, &payment.currency);
@@ -51,6 +54,21 @@ pub(super) fn draw(request: &Request, language: Language, style: Style) -> Strin
     }
     if let Some(seconds) = request.expires_in {
         card = card.gap().line(&expires(seconds, language));
+    }
+    card.draw()
+}
+
+/// A notice of use: nobody asks for anything, so there is neither a level nor an end.
+fn notice(request: &Request, language: Language, style: Style) -> String {
+    let mut card = Card::new(style).wrapped_bold(action(request.action, language));
+    if let Some(text) = &request.text {
+        card = card.gap().wrapped_bold(text).gap();
+    }
+    if let Some(place) = &request.place {
+        card = card.field(language.pick("Sted", "Place"), place);
+    }
+    if let Some(browser) = &request.browser {
+        card = card.field("Browser", browser);
     }
     card.draw()
 }
@@ -109,6 +127,7 @@ pub(super) fn action(action: &str, language: Language) -> &'static str {
             "En ny telefon er ved at blive aktiveret i dit navn. Afvis, hvis det ikke er dig.",
             "A new phone is being activated in your name. Refuse if it is not you.",
         ),
+        NOTICE_OF_USE => ("Besked om brug", "Notice of use"),
         "SET_LOCKED_PUSH" => ("Kald fra andre browsere", "Calls from other browsers"),
         _ => ("vil have dig til at godkende noget ukendt", "asks you to approve something unknown"),
     };
@@ -197,6 +216,19 @@ mod tests {
         let english = draw(&request, Language::En, Style::default());
         for shown in ["asks you to approve", "DKK 1,250.00", "Payee", "Substantial", "Expires in 2:58"] {
             assert!(english.contains(shown), "{shown} is not in\n{english}");
+        }
+    }
+
+    #[test]
+    fn a_notice_of_use_asks_for_nothing() {
+        let text = "Din app blev brugt til at logge på hos Netbank. Var det dig?".to_owned();
+        let request = Request { action: NOTICE_OF_USE, text: Some(text), payment: None, ..payment_request() };
+        let drawn = draw(&request, Language::Da, Style::default());
+        for shown in ["Besked om brug", "Var det dig?", "Denne computer", "Firefox, Linux"] {
+            assert!(drawn.contains(shown), "{shown} is not in\n{drawn}");
+        }
+        for not_shown in ["vil have dig til", "Niveau", "Udløber", "forsøg tilbage"] {
+            assert!(!drawn.contains(not_shown), "{not_shown} is in\n{drawn}");
         }
     }
 

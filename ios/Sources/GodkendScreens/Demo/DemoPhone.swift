@@ -159,6 +159,8 @@ final class DemoPhone: PhoneProtocol, @unchecked Sendable {
     func deny(request: Request) async throws { refuse(request, .denied) }
     func reportFraud(request: Request) async throws { refuse(request, .reported) }
 
+    func answerNotice(request: Request, wasMe: Bool) async throws { refuse(request, wasMe ? .recognised : .reported) }
+
     private func refuse(_ request: Request, _ event: HistoryEvent) {
         lock.withLock {
             scenes[request.id] = nil

@@ -45,6 +45,7 @@ extension HistoryEvent {
         case .offlineCode: .eventOfflineCode
         case .blocked: .eventBlocked
         case .pinReset: .eventPinReset
+        case .recognised: .eventRecognised
         }
     }
 }
@@ -59,6 +60,7 @@ extension Action {
         case .accept: .topicAccept
         case .sign: .topicSign
         case .newPhoneNotice: .topicNewDevice
+        case .noticeOfUse: .topicUse
         case .finishEnrolment, .changePin, .addKeys, .removeKeys, .rotateKeys, .movePhone, .removePhone,
              .forgetBrowser, .setLockedPush: .topicOwn
         }

@@ -200,6 +200,9 @@ final class ResultScreen: ScreenModel {
         case approved(by: String, returnURL: String?)
         case refused
         case reported
+        /// A notice of use: it was the person, or it was not.
+        case recognised
+        case disputed
     }
 
     let name = "result"
@@ -215,7 +218,8 @@ final class ResultScreen: ScreenModel {
         switch result {
         case .approved: .approvedTitle
         case .refused: .refusedTitle
-        case .reported: .reportedTitle
+        case .reported, .disputed: .reportedTitle
+        case .recognised: .recognisedTitle
         }
     }
 
@@ -232,6 +236,12 @@ final class ResultScreen: ScreenModel {
             page.button(.done, returnURL == nil ? .primary : .secondary) { [self] in app.home() }
         case .refused:
             page.read(.refusedText)
+            page.button(.done) { [self] in app.home() }
+        case .recognised:
+            page.read(.recognisedText)
+            page.button(.done) { [self] in app.home() }
+        case .disputed:
+            page.read(.disputedText)
             page.button(.done) { [self] in app.home() }
         case .reported:
             page.read(.reportedText)

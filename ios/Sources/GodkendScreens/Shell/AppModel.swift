@@ -287,7 +287,7 @@ extension AppModel {
         // One request at a time; it stands on the home page, whatever was open before.
         person = request.person
         replace(with: HomeScreen(self))
-        push(RequestScreen(self, request))
+        push(request.action == .noticeOfUse ? NoticeScreen(self, request) : RequestScreen(self, request))
     }
 
     /// Takes what no longer works off this phone, and begins anew.

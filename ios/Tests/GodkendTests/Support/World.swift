@@ -92,6 +92,28 @@ final class World: @unchecked Sendable {
         return try await handOutAgain(to: user, asCode: asCode)
     }
 
+    /// Somebody who is told of every use, with another phone, played by `godkend`, that is used.
+    func toldPerson(_ user: String) async throws {
+        try await run(
+            "create-citizen", "--name", "Anna Andersen", "--user-id", user, "--born", "1990-05-17", "--tell-uses",
+            gives: "citizen")
+        let handed = try await handOutAgain(to: user)
+        let other = try start(["--profile", "other", "activate", "--no-biometrics"])
+        try other.type(handed.text)
+        try await typeDigits(try text(try await other.next("digits"), "digits"), of: handed)
+        try other.type(Self.otherPin)
+        _ = try await other.next("activated")
+    }
+
+    /// That other phone approves a login.
+    func otherPhoneLogsIn(_ user: String) async throws {
+        let (bank, number) = try await login(user)
+        try await run(["--profile", "other", "number", "--approve"], typing: [number, Self.otherPin], gives: "approved")
+        _ = try await bank.next("signed_in")
+    }
+
+    private static let otherPin = "602217"
+
     /// A further activation for somebody the desk knows.
     func handOutAgain(to user: String, asCode: Bool = false) async throws -> Activation {
         let handed = try await run(["activation", user] + (asCode ? ["--code"] : []), gives: "activation")

@@ -36,6 +36,7 @@ internal fun eventName(event: Event): Int = when (event) {
     Event.OFFLINE_CODE -> R.string.event_offline_code
     Event.BLOCKED -> R.string.event_blocked
     Event.PIN_RESET -> R.string.event_pin_reset
+    Event.RECOGNISED -> R.string.event_recognised
 }
 
 private fun topic(action: Action): Int = when (action) {
@@ -45,6 +46,7 @@ private fun topic(action: Action): Int = when (action) {
     Action.ACCEPT -> R.string.topic_accept
     Action.SIGN -> R.string.topic_sign
     Action.NEW_DEVICE_NOTICE -> R.string.topic_new_device
+    Action.NOTICE_OF_USE -> R.string.topic_use
     Action.OWN -> R.string.topic_own
 }
 

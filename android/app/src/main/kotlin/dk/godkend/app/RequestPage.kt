@@ -15,7 +15,51 @@ import dk.godkend.screens.Screen
 import java.text.NumberFormat
 import java.util.Currency
 
-internal fun asked(context: Context, screen: Screen.Asked, model: AppModel): Page = with(context) {
+internal fun asked(context: Context, screen: Screen.Asked, model: AppModel): Page =
+    if (screen.request.isNotice) notice(context, screen, model) else request(context, screen, model)
+
+/** What was used, and whether it was the person: nothing to approve, nothing that slides. */
+private fun notice(context: Context, screen: Screen.Asked, model: AppModel): Page = with(context) {
+    val request = screen.request
+    val yes = button(say(R.string.use_yes)) { model.requests.answerNotice(wasMe = true) }
+    val no = button(say(R.string.use_no), Weight.DANGER) { model.requests.answerNotice(wasMe = false) }
+    val later = button(say(R.string.use_later), Weight.QUIET) { model.back() }
+    val facts = listOfNotNull(
+        request.place?.let { fact(say(R.string.request_place), it) },
+        request.browser?.let { fact(say(R.string.request_browser), it) },
+    )
+    val body = column().apply {
+        add(text(say(R.string.use_kind), Type.LABEL, R.color.text_soft), small)
+        add(title(say(R.string.use_title)), small / 2)
+        request.text?.let { add(text(it, Type.HEADING), medium) }
+        if (facts.isNotEmpty()) {
+            add(
+                card().apply {
+                    setPadding(edge, small * 3 / 2, edge, small * 3 / 2)
+                    facts.forEachIndexed { place, fact -> add(fact, if (place == 0) 0 else small / 2) }
+                },
+                medium,
+            )
+        }
+        add(text(say(R.string.use_explained), Type.BODY, R.color.text_soft), medium)
+        push()
+        add(yes, medium)
+        add(no, small * 3 / 2)
+        add(later, small)
+    }
+    val update = { new: Screen ->
+        if (new is Screen.Asked && new.request == request) {
+            listOf(yes, no, later).forEach { it.isEnabled = !new.working }
+            true
+        } else {
+            false
+        }
+    }
+    update(screen)
+    Page(body, say(R.string.use_title), hasBack = false, update = update)
+}
+
+private fun request(context: Context, screen: Screen.Asked, model: AppModel): Page = with(context) {
     val request = screen.request
     val countdown = Countdown(this, request.expiresIn)
     val slide = SlideToApprove(this, say(R.string.request_swipe)) { model.requests.approve() }
@@ -104,6 +148,7 @@ internal fun wanted(request: Request): Int = when (request.action) {
     Action.ACCEPT -> R.string.request_accept
     Action.SIGN -> R.string.request_sign
     Action.NEW_DEVICE_NOTICE -> R.string.request_new_device
+    Action.NOTICE_OF_USE -> R.string.use_kind
     Action.OWN -> R.string.request_own
 }
 
@@ -187,11 +232,12 @@ internal fun refuse(context: Context, screen: Screen.Refuse, model: AppModel): P
 
 internal fun result(context: Context, screen: Screen.Result, model: AppModel): Page = with(context) {
     val outcome = screen.outcome
-    val good = outcome != Screen.Outcome.REFUSED && outcome != Screen.Outcome.REPORTED
+    val good = outcome != Screen.Outcome.REFUSED && outcome != Screen.Outcome.REPORTED && outcome != Screen.Outcome.DISPUTED
     val title = when (outcome) {
         Screen.Outcome.APPROVED -> R.string.approved_title
         Screen.Outcome.REFUSED -> R.string.refused_title
-        Screen.Outcome.REPORTED -> R.string.reported_title
+        Screen.Outcome.REPORTED, Screen.Outcome.DISPUTED -> R.string.reported_title
+        Screen.Outcome.RECOGNISED -> R.string.recognised_title
         Screen.Outcome.PIN_CHANGED -> R.string.pin_changed
         Screen.Outcome.BIOMETRICS_ON -> R.string.biometrics_done
         Screen.Outcome.BIOMETRICS_OFF -> R.string.biometrics_off_done
@@ -201,6 +247,8 @@ internal fun result(context: Context, screen: Screen.Result, model: AppModel): P
         Screen.Outcome.APPROVED -> say(R.string.approved_text, screen.relyingParty)
         Screen.Outcome.REFUSED -> say(R.string.refused_text)
         Screen.Outcome.REPORTED -> say(R.string.reported_text)
+        Screen.Outcome.RECOGNISED -> say(R.string.recognised_text)
+        Screen.Outcome.DISPUTED -> say(R.string.disputed_text)
         Screen.Outcome.MOVED -> say(R.string.move_done_text, screen.relyingParty)
         else -> null
     }

@@ -32,6 +32,10 @@ internal object Gallery {
     private val payment = login.copy(
         action = Action.APPROVE, text = "Faktura 1042", payment = Payment(125_000, "DKK", "Elselskabet", "5000 0440116243"), mayRemember = false,
     )
+    private val notice = login.copy(
+        relyingParty = "Godkend", action = Action.NOTICE_OF_USE, level = Level.LOW, binding = Binding.DEVICE, mayRemember = false,
+        text = "Din adgangskode og din kodeviser blev brugt til at logge på hos Testbanken. Var det dig?",
+    )
     private val person = Person(1, "Anna Andersen", Standing.Active, biometrics = true, offline = false, unsettled = false, blockCode = null)
     private const val DAY = 86_400L
     private const val NOON = 1_795_350_000L
@@ -62,10 +66,13 @@ internal object Gallery {
         "request-payment" to Screen.Asked(payment, 172, false),
         "approve-pin" to Screen.PinPad(Screen.PinPurpose.APPROVE, typed = 4, request = payment, secondsLeft = 151),
         "approve-pin-wrong" to Screen.PinPad(Screen.PinPurpose.APPROVE, complaint = Screen.PinComplaint.Wrong(2), request = login, secondsLeft = 140),
+        "notice-of-use" to Screen.Asked(notice, 180, false),
         "refuse" to Screen.Refuse(login),
         "approved" to Screen.Result(Screen.Outcome.APPROVED, "Testbanken"),
         "refused" to Screen.Result(Screen.Outcome.REFUSED, "Testbanken"),
         "reported" to Screen.Result(Screen.Outcome.REPORTED, "Testbanken"),
+        "recognised" to Screen.Result(Screen.Outcome.RECOGNISED),
+        "disputed" to Screen.Result(Screen.Outcome.DISPUTED),
         "offline-code" to Screen.OfflineCode(Secret("90417352")),
         "history" to Screen.History(
             listOf(

@@ -134,6 +134,45 @@ class OwnAffairsTest : Stories() {
 
     @Test
     @Config(application = OwnAnyKeysApplication::class)
+    fun `a use is told and asked about, and nothing about it is to be approved`() {
+        val userId = server.citizen("Anna Andersen", "--tell-uses")
+        val activation = server.desk("activation", userId)
+        server.program("--profile", "told", "activate", "--no-biometrics").use { other ->
+            other.type(activation.getString("text"))
+            server.desk("confirm-digits", activation.getString("id"), input = other.next("digits").getString("digits"))
+            other.type(OTHER)
+            other.next("activated")
+        }
+        activate(userId = userId)
+        for ((answer, outcome) in listOf("Ja, det var mig" to Screen.Outcome.RECOGNISED, "Nej, det var ikke mig" to Screen.Outcome.DISPUTED)) {
+            server.ask("request-login", "--number", "--user-id", userId).use { asked ->
+                server.program("--profile", "told", "number", "--approve").use { other ->
+                    other.type(asked.number)
+                    other.type(OTHER)
+                    other.next("approved")
+                }
+                assertEquals("signed_in", asked.outcome().getString("type"))
+            }
+            hand.press("Se anmodningen")
+            assertEquals(Action.NOTICE_OF_USE, hand.await<Screen.Asked>().request.action)
+            assertTrue(hand.texts().toString(), hand.reads("Din app blev brugt til at logge på hos Testbanken. Var det dig?"))
+            for (approving in listOf("Træk for at godkende", "Afvis", "vil have dig til")) {
+                assertFalse(approving, hand.reads(approving))
+            }
+            // Left unanswered, it waits on.
+            hand.back()
+            hand.press("Se anmodningen")
+            hand.await<Screen.Asked>()
+            hand.press(answer)
+            assertEquals(outcome, hand.await<Screen.Result>().outcome)
+            hand.press("Færdig")
+        }
+        hand.press("Historik")
+        hand.until("both answers") { hand.reads("Besked om brug: det var dig") && hand.reads("Anmeldt: det var ikke mig") }
+    }
+
+    @Test
+    @Config(application = OwnAnyKeysApplication::class)
     fun `this is the new phone, waits its hour and is ready`() {
         val userId = server.citizen()
         val activation = server.desk("activation", userId)

@@ -140,6 +140,12 @@ class BoundPhone(private val phone: dk.godkend.Phone, private val language: () -
         Unit
     }
 
+    override suspend fun answerNotice(request: Request, wasMe: Boolean) = typed {
+        phone.answerNotice(native(request), wasMe)
+        shown.remove(request.id)
+        Unit
+    }
+
     override suspend fun refuseLocked(person: Long, id: String, fraud: Boolean) =
         typed { phone.refuseLocked(id, fraud, person.toUInt()) }
 
@@ -301,6 +307,7 @@ private fun action(action: dk.godkend.Action): Action = when (action) {
     dk.godkend.Action.ACCEPT -> Action.ACCEPT
     dk.godkend.Action.SIGN -> Action.SIGN
     dk.godkend.Action.NEW_PHONE_NOTICE -> Action.NEW_DEVICE_NOTICE
+    dk.godkend.Action.NOTICE_OF_USE -> Action.NOTICE_OF_USE
     else -> Action.OWN
 }
 

@@ -112,6 +112,8 @@ class DemoPhone(private val around: Surroundings) : Phone {
         note(if (fraud) Event.REPORTED else Event.DENIED, request)
     }
 
+    override suspend fun answerNotice(request: Request, wasMe: Boolean) = refuse(request, fraud = !wasMe)
+
     override suspend fun refuseLocked(person: Long, id: String, fraud: Boolean) = refuse(request(), fraud)
 
     override suspend fun changePin(person: Long, old: String, new: String) {

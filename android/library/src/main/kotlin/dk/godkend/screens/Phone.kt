@@ -51,6 +51,9 @@ interface Phone {
     /** Refuses a shown request: changed my mind, or [fraud]: this was not me. */
     suspend fun refuse(request: Request, fraud: Boolean)
 
+    /** Answers a notice of use: it was the person, or it was not. */
+    suspend fun answerNotice(request: Request, wasMe: Boolean)
+
     /** Refuses a request that is still locked. */
     suspend fun refuseLocked(person: Long, id: String, fraud: Boolean)
 
@@ -328,7 +331,7 @@ sealed interface Update {
 }
 
 /** What is asked. */
-enum class Action { LOG_ON, APPROVE, CONFIRM, ACCEPT, SIGN, NEW_DEVICE_NOTICE, OWN }
+enum class Action { LOG_ON, APPROVE, CONFIRM, ACCEPT, SIGN, NEW_DEVICE_NOTICE, NOTICE_OF_USE, OWN }
 
 /** The level of assurance. */
 enum class Level { LOW, SUBSTANTIAL, HIGH }
@@ -362,7 +365,10 @@ data class Request(
     val expiresIn: Int?,
     val pin: PinStatus?,
     val update: Update,
-)
+) {
+    /** Nothing is asked for: [text] says what was used, and the person says whether it was them. */
+    val isNotice get() = action == Action.NOTICE_OF_USE
+}
 
 /** What came of an approval. */
 sealed interface Approved {
@@ -399,8 +405,11 @@ data class HistoryLine(
 
 /** What happened. */
 enum class Event {
-    ACTIVATED, APPROVED, DENIED, REPORTED, WRONG_PIN, NOT_TAKEN, EXPIRED, OFFLINE_CODE, BLOCKED, PIN_RESET;
+    ACTIVATED, APPROVED, DENIED, REPORTED, WRONG_PIN, NOT_TAKEN, EXPIRED, OFFLINE_CODE, BLOCKED, PIN_RESET, RECOGNISED;
 
     /** Whether a person should look twice at it. */
-    val isTrouble get() = this != ACTIVATED && this != APPROVED && this != OFFLINE_CODE && this != PIN_RESET
+    val isTrouble get() = when (this) {
+        ACTIVATED, APPROVED, OFFLINE_CODE, PIN_RESET, RECOGNISED -> false
+        DENIED, REPORTED, WRONG_PIN, NOT_TAKEN, EXPIRED, BLOCKED -> true
+    }
 }

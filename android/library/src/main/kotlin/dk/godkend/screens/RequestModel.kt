@@ -32,10 +32,12 @@ class RequestModel(private val session: Session, private val pins: PinModel, pri
         if (left == 0 && request != null) {
             // An answer that is on its way is the server's to judge.
             if ((current as? Screen.Asked)?.working == true || (current as? Screen.PinPad)?.working == true) return true
+            // A notice waits on, and is opened anew.
+            val isNotice = request?.isNotice == true
             finish()
-            session.around.feel(Feeling.REFUSED)
+            if (!isNotice) session.around.feel(Feeling.REFUSED)
             goHome()
-            session.trouble(Problem(Problem.Kind.EXPIRED, Problem.Next.HOME))
+            if (!isNotice) session.trouble(Problem(Problem.Kind.EXPIRED, Problem.Next.HOME))
             return false
         }
         when {
@@ -58,7 +60,7 @@ class RequestModel(private val session: Session, private val pins: PinModel, pri
     /** The swipe and the button. */
     fun approve() {
         val request = request ?: return
-        if (session.top !is Screen.Asked) return
+        if (session.top !is Screen.Asked || request.isNotice) return
         if (request.biometricAllowed) withBiometrics(request) else withPin()
     }
 
@@ -115,9 +117,35 @@ class RequestModel(private val session: Session, private val pins: PinModel, pri
         else -> false
     }
 
-    /** Asks why. Also what *back* does: a request is never closed without an answer. */
+    /** Asks why. Also what *back* does: a request is never closed without an answer. A notice is, and waits on. */
     fun askWhy() {
-        if (session.top is Screen.Asked) session.go(Screen.Refuse(request))
+        if (session.top !is Screen.Asked) return
+        if (request?.isNotice != true) return session.go(Screen.Refuse(request))
+        finish()
+        goHome()
+    }
+
+    /** *Yes, it was me*, or *no, it was not me*. */
+    fun answerNotice(wasMe: Boolean) {
+        val screen = session.top as? Screen.Asked ?: return
+        if (screen.working || !screen.request.isNotice) return
+        session.replace(screen.copy(working = true))
+        session.work(retry = { answerNotice(wasMe) }) {
+            try {
+                session.phone.answerNotice(screen.request, wasMe)
+            } catch (failed: PhoneException) {
+                (session.top as? Screen.Asked)?.let { session.replace(it.copy(working = false)) }
+                if (ends(failed.failure)) {
+                    finish()
+                    goHome()
+                }
+                throw failed
+            }
+            finish()
+            session.around.feel(if (wasMe) Feeling.APPROVED else Feeling.REFUSED)
+            goHome()
+            session.go(Screen.Result(if (wasMe) Screen.Outcome.RECOGNISED else Screen.Outcome.DISPUTED))
+        }
     }
 
     /** *I changed my mind*, or *this was not me*. */

@@ -106,10 +106,10 @@ class RealServer(
         return JSONObject(lines.last())
     }
 
-    /** A new citizen; the user id. */
-    fun citizen(name: String = "Anna Andersen"): String {
+    /** A new citizen, with [more] asked for; the user id. */
+    fun citizen(name: String = "Anna Andersen", vararg more: String): String {
         val userId = "anna.${counter++}"
-        desk("create-citizen", "--name", name, "--user-id", userId, "--born", "1990-05-17")
+        desk("create-citizen", "--name", name, "--user-id", userId, "--born", "1990-05-17", *more)
         return userId
     }
 
