@@ -97,7 +97,7 @@ fn is_invalid(reply: &Reply, scheme: &str) {
 async fn first_notice(phone: &Phone) -> WaitingRequest {
     let waiting = phone.waiting().await;
     assert_eq!(waiting.len(), 1);
-    waiting[0].clone()
+    waiting[0]
 }
 
 #[tokio::test]
