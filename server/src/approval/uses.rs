@@ -1,8 +1,8 @@
 //! Notices of use, for those who turned them on: every login and approval in a person's name is told to their phones at once,
 //! each by a request of the server's own. The phone that approved knows already. "This was not me" disputes the use: it ends
 //! every shared login of the person and what every login since that use has given (tokens, codes, approvals that nobody has
-//! fetched), forgets the browser that was used and lets back-off fall on its source. Whatever else a phone answers puts the notice away. Nothing of a use waits
-//! for an answer.
+//! fetched), forgets the browser that was used and lets back-off fall on its source. Whatever else a phone answers puts the
+//! notice away. Nothing of a use waits for an answer.
 
 use godkend_protocol::bytes::Id;
 use godkend_protocol::messages::approval::RelyingParty;
