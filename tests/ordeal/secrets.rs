@@ -202,7 +202,7 @@ impl Screen {
         }
     }
 
-    fn to_the_end(mut self) -> Vec<u8> {
+    fn into_rest(mut self) -> Vec<u8> {
         self.output.read_to_end(&mut self.said).unwrap();
         self.said
     }
@@ -349,7 +349,7 @@ async fn a37_no_secret_is_left_where_it_must_not_be() {
     remains.add(Metrics, metrics.into_bytes());
     staying.kill().unwrap();
     let said = staying.wait_with_output().unwrap();
-    remains.add(Screens, [screen.to_the_end(), said.stderr].concat());
+    remains.add(Screens, [screen.into_rest(), said.stderr].concat());
     for profile in ["default", "second"] {
         for key in phone_keys(&home.path().join("profiles").join(profile)) {
             // Hardware would keep it; in software it is in the phone's own memory alone.
