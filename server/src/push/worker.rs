@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godkend_protocol::bytes::Id;
+use godkend_protocol::codes::Code;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -25,6 +26,8 @@ const MOST_AT_WORK: usize = 1024;
 const AT_ONCE: usize = 32;
 /// Looks that are put off; more are dropped.
 const MOST_PUT_OFF: usize = 10_000;
+/// When a person who could not be looked up is looked up again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Tries of one wake-up.
 const TRIES: u32 = 4;
 /// The wait before the second try; doubled each time, with up to as much again at random.
@@ -57,8 +60,9 @@ pub(crate) async fn run(app: Arc<App>) {
         }
         for account in accounts {
             if let Err(error) = desk.look(&app, account, &mut at_work).await {
+                desk.put_off(&app, now + LOOK_AGAIN, account);
                 let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "a person could not be looked up for a wake-up");
+                tracing::warn!(error, "a person could not be looked up for a wake-up, and is soon looked up again");
             }
         }
         if now.duration_since(tidied) >= TIDY_EVERY {
@@ -88,41 +92,57 @@ impl Desk {
         for device in all_of::<Device>(app, &account).await? {
             let id = device.doc.id;
             let Some(target) = device.doc.push.and_then(|registered| registered.target) else { continue };
-            let Some(waiting) = waiting(app, &id).await else { continue };
+            let waiting = waiting(app, &id).await?;
             match self.told.judge(id, &waiting, &app.push.polling(&id), Instant::now()) {
                 Next::Rest => {}
-                Next::LookAt(due) if self.put_off.len() < MOST_PUT_OFF => {
-                    self.put_off.insert((due, account));
-                }
+                Next::LookAt(due) => self.put_off(app, due, account),
                 Next::Wake if at_work.len() < MOST_AT_WORK => {
                     let queue = app.push.gateways.queue(&target.address);
                     let queue = self.queues.entry(queue).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE)));
-                    at_work.spawn(one(Arc::clone(app), id, target, Arc::clone(queue)));
+                    at_work.spawn(one(Arc::clone(app), id, target.address.service(), Arc::clone(queue)));
                 }
-                Next::Wake | Next::LookAt(_) => app.push.dropped.add(1),
+                Next::Wake => app.push.dropped.add(1),
             }
         }
         Ok(())
     }
+
+    fn put_off(&mut self, app: &App, due: Instant, account: Id) {
+        if self.put_off.len() < MOST_PUT_OFF {
+            self.put_off.insert((due, account));
+        } else {
+            app.push.dropped.add(1);
+        }
+    }
 }
 
-/// What waits for a device; none for one that may be told nothing.
-async fn waiting(app: &App, device: &Id) -> Option<Vec<Id>> {
-    let items = approval::waiting(app, device).await.ok()?;
-    Some(items.into_iter().map(|item| item.id).collect())
+/// What waits for a device; nothing for one that may be told nothing. An error is one that passes.
+async fn waiting(app: &App, device: &Id) -> Result<Vec<Id>, ApiError> {
+    match approval::waiting(app, device).await {
+        Ok(items) => Ok(items.into_iter().map(|item| item.id).collect()),
+        Err(error) if error.code == Code::Unavailable => Err(error),
+        Err(_) => Ok(Vec::new()),
+    }
 }
 
-/// Sends one wake-up, and sees to what comes of it.
-async fn one(app: Arc<App>, device: Id, target: Target, queue: Arc<Semaphore>) {
-    let service = target.address.service();
+/// Sends one wake-up, and sees to what comes of it. The address is read anew for each try: the phone counts as woken, so one
+/// that has given another address meanwhile is woken there, if in the queue of the old one.
+async fn one(app: Arc<App>, device: Id, mut service: &'static str, queue: Arc<Semaphore>) {
     let life = i64::try_from(app.config.approval.lifetime_seconds).unwrap_or(180);
     let push: &Push = &app.push;
     for tried in 1..=TRIES {
         let Ok(permit) = queue.acquire().await else { return };
         // It may have been a while: the request may be answered, and the address another's or nobody's.
-        if !is_wanted(&app, &device, &target).await {
-            return push.count(service, "not_needed");
-        }
+        let target = match wanted(&app, &device).await {
+            Ok(Some(target)) => target,
+            Ok(None) => return push.count(service, "not_needed"),
+            Err(_) => {
+                drop(permit);
+                tokio::time::sleep(back_off(tried)).await;
+                continue;
+            }
+        };
+        service = target.address.service();
         let sent = push.gateways.send(&target, app.now(), life).await;
         drop(permit);
         match sent {
@@ -152,6 +172,7 @@ async fn one(app: Arc<App>, device: Id, target: Target, queue: Arc<Semaphore>) {
             }
         }
     }
+    push.count(service, "failed");
 }
 
 fn back_off(tried: u32) -> Duration {
@@ -161,10 +182,12 @@ fn back_off(tried: u32) -> Duration {
     least + Duration::from_millis(crate::ops::random::system().next_u64() % most)
 }
 
-async fn is_wanted(app: &App, device: &Id, target: &Target) -> bool {
-    let Ok(Some(stored)) = docs::get::<Device>(&*app.store, &device.0).await else { return false };
-    let same = stored.doc.push.is_some_and(|registered| registered.target.as_ref() == Some(target));
-    same && waiting(app, device).await.is_some_and(|waiting| !waiting.is_empty())
+/// The address of a device that something waits for.
+async fn wanted(app: &App, device: &Id) -> Result<Option<Target>, ApiError> {
+    let Some(stored) = docs::get::<Device>(&*app.store, &device.0).await? else { return Ok(None) };
+    let target = stored.doc.push.and_then(|registered| registered.target);
+    let waits = !waiting(app, device).await?.is_empty();
+    Ok(target.filter(|_| waits))
 }
 
 /// Forgets an address that its gateway has called void, unless the device has given another meanwhile.

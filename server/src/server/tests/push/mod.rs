@@ -316,6 +316,24 @@ async fn web_push_is_encrypted_for_its_subscriber_tried_again_and_forgotten_when
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_changes_its_address_while_it_is_being_woken_is_woken_there() {
+    let gateway = Gateway::open().await;
+    let stage = stage(&gateway).await;
+    let app = stage.running.app.clone();
+    let (phone, _) = active(&stage, &stage.citizen("anna.s").await).await;
+    gateway.script(&[(503, "1")]);
+    set(&phone, 1, web(&gateway, "script")).await.unwrap();
+    ask(&app, "anna.s", "10.0.0.1").await;
+    assert_eq!(gateway.next().await.path, "/up/script");
+    set(&phone, 2, web(&gateway, "other")).await.unwrap();
+    assert_eq!(gateway.next().await.path, "/up/other");
+    let sent =
+        || stage.running.metrics.render().contains("godkend_push_total{service=\"web_push\",outcome=\"sent\"} 1");
+    until(async || sent()).await;
+    stage.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_is_its_own_devices_and_the_newest_counts() {
     let gateway = Gateway::open().await;
     let stage = stage(&gateway).await;
