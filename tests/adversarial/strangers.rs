@@ -260,6 +260,15 @@ async fn a33_how_long_the_doors_take_is_printed_for_known_and_unknown_people() {
                 ("offline-code", json!({ "code": "00000000" })),
                 ("cancel", json!({})),
             ] {
+                if door == "cancel" {
+                    // What the page asks for afterwards tells no more than what it was sent.
+                    let page = format!("/login/{}", browser.login());
+                    for (door, path) in [("then: state", format!("{page}/state")), ("then: page", page)] {
+                        let begun = now();
+                        assert_eq!(browser.get(&path).await.0, 200);
+                        took(door, begun);
+                    }
+                }
                 let begun = now();
                 let (status, reply) = browser.ask(Method::POST, door, Some(body)).await;
                 took(door, begun);
@@ -286,7 +295,8 @@ async fn a33_how_long_the_doors_take_is_printed_for_known_and_unknown_people() {
             at(3),
             all.len()
         );
-        assert!(all[0] >= STEP.as_micros(), "{door} answered {user_id} after {} us", all[0]);
+        let stepped = !door.starts_with("then");
+        assert!(!stepped || all[0] >= STEP.as_micros(), "{door} answered {user_id} after {} us", all[0]);
     }
 }
 
