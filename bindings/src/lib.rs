@@ -29,6 +29,7 @@ pub use people::{EnrolmentStage, Person, Standing};
 pub use phone::{Phone, erase};
 pub use push::{PushAddress, PushServices};
 pub use request::{Action, Approved, Binding, Level, Payment, Request, Scanned, Waiting};
+pub use runtime::shut_down_library;
 pub use secret::SecretBytes;
 pub use store::{StateStore, StoreError};
 pub use watch::{AppVersion, Connection, Observer, ObserverError, PhoneState};

@@ -280,13 +280,13 @@ impl Watching {
     /// Starts to watch.
     ///
     /// # Errors
-    /// [`PhoneError::Unexpected`] without a runtime.
+    /// Without a runtime, as [`crate::runtime::handle`] says.
     pub(crate) fn start(board: &Arc<Board>, observer: Arc<dyn Observer>) -> Result<Self, PhoneError> {
         let runtime = crate::runtime::handle()?;
         let mut tasks = JoinSet::new();
         // Subscribed first: nothing that the watcher finds may go unheard.
-        tasks.spawn_on(tell(board.told.subscribe(), observer), runtime);
-        tasks.spawn_on(Arc::clone(board).watch(), runtime);
+        tasks.spawn_on(tell(board.told.subscribe(), observer), &runtime);
+        tasks.spawn_on(Arc::clone(board).watch(), &runtime);
         Ok(Self(tasks))
     }
 }

@@ -8301,6 +8301,18 @@ public func erase(keys: HardwareKeys, store: StateStore)async throws   {
             errorHandler: FfiConverterTypePhoneError_lift
         )
 }
+/**
+ * Ends all that this library runs, in every phone, and waits for its threads, five seconds at most: after it, none of
+ * them calls into the app any more. Waiting calls and later ones fail with `ShutDown`; a phone that was open loses
+ * nothing. For a host that cannot be called while it goes away; the Python package does it at exit by itself, apps on
+ * Android and iOS never need it.
+ */
+public func shutDownLibrary()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_godkend_ffi_fn_func_shut_down_library(uniffiCallStatus
+    )
+}
+}
 
 private enum InitializationResult {
     case ok
@@ -8333,6 +8345,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_godkend_ffi_checksum_func_erase() != 57506) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_godkend_ffi_checksum_func_shut_down_library() != 23387) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_godkend_ffi_checksum_method_desktop_enrol_new_finger() != 18983) {

@@ -789,6 +789,12 @@ RustBuffer uniffi_godkend_ffi_fn_func_version(RustCallStatus *_Nonnull out_statu
 uint64_t uniffi_godkend_ffi_fn_func_erase(uint64_t keys, uint64_t store
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_FN_FUNC_SHUT_DOWN_LIBRARY
+#define UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_FN_FUNC_SHUT_DOWN_LIBRARY
+void uniffi_godkend_ffi_fn_func_shut_down_library(RustCallStatus *_Nonnull out_status
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_FFI_GODKEND_FFI_RUSTBUFFER_ALLOC
 #define UNIFFI_FFIDEF_FFI_GODKEND_FFI_RUSTBUFFER_ALLOC
 RustBuffer ffi_godkend_ffi_rustbuffer_alloc(uint64_t size, RustCallStatus *_Nonnull out_status
@@ -1082,6 +1088,12 @@ uint16_t uniffi_godkend_ffi_checksum_func_version(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_CHECKSUM_FUNC_ERASE
 #define UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_CHECKSUM_FUNC_ERASE
 uint16_t uniffi_godkend_ffi_checksum_func_erase(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_CHECKSUM_FUNC_SHUT_DOWN_LIBRARY
+#define UNIFFI_FFIDEF_UNIFFI_GODKEND_FFI_CHECKSUM_FUNC_SHUT_DOWN_LIBRARY
+uint16_t uniffi_godkend_ffi_checksum_func_shut_down_library(void
 
 );
 #endif

@@ -535,6 +535,8 @@ def _uniffi_check_api_checksums(lib):
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_func_read_roots() != 29675:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    if lib.uniffi_godkend_ffi_checksum_func_shut_down_library() != 23387:
+        raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_func_version() != 28264:
         raise InternalError("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     if lib.uniffi_godkend_ffi_checksum_method_desktop_enrol_new_finger() != 18983:
@@ -709,6 +711,9 @@ _UniffiLib.uniffi_godkend_ffi_checksum_func_pin_weakness.restype = ctypes.c_uint
 _UniffiLib.uniffi_godkend_ffi_checksum_func_read_roots.argtypes = (
 )
 _UniffiLib.uniffi_godkend_ffi_checksum_func_read_roots.restype = ctypes.c_uint16
+_UniffiLib.uniffi_godkend_ffi_checksum_func_shut_down_library.argtypes = (
+)
+_UniffiLib.uniffi_godkend_ffi_checksum_func_shut_down_library.restype = ctypes.c_uint16
 _UniffiLib.uniffi_godkend_ffi_checksum_func_version.argtypes = (
 )
 _UniffiLib.uniffi_godkend_ffi_checksum_func_version.restype = ctypes.c_uint16
@@ -930,6 +935,10 @@ _UniffiLib.uniffi_godkend_ffi_fn_func_read_roots.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
 _UniffiLib.uniffi_godkend_ffi_fn_func_read_roots.restype = _UniffiRustBuffer
+_UniffiLib.uniffi_godkend_ffi_fn_func_shut_down_library.argtypes = (
+    ctypes.POINTER(_UniffiRustCallStatus),
+)
+_UniffiLib.uniffi_godkend_ffi_fn_func_shut_down_library.restype = None
 _UniffiLib.uniffi_godkend_ffi_fn_func_version.argtypes = (
     ctypes.POINTER(_UniffiRustCallStatus),
 )
@@ -9795,6 +9804,23 @@ def read_roots(text: str) -> typing.List[Root]:
         *_uniffi_lowered_args,
     )
     return _uniffi_lift_return(_uniffi_ffi_result)
+def shut_down_library() -> None:
+    """
+    Ends all that this library runs, in every phone, and waits for its threads, five seconds at most: after it, none of
+    them calls into the app any more. Waiting calls and later ones fail with `ShutDown`; a phone that was open loses
+    nothing. For a host that cannot be called while it goes away; the Python package does it at exit by itself, apps on
+    Android and iOS never need it.
+"""
+    _uniffi_lowered_args = (
+    )
+    _uniffi_lift_return = lambda val: None
+    _uniffi_error_converter = None
+    _uniffi_ffi_result = _uniffi_rust_call_with_error(
+        _uniffi_error_converter,
+        _UniffiLib.uniffi_godkend_ffi_fn_func_shut_down_library,
+        *_uniffi_lowered_args,
+    )
+    return _uniffi_lift_return(_uniffi_ffi_result)
 def version() -> str:
     """
     The library's version.
@@ -9855,6 +9881,7 @@ __all__ = [
     "hash_to_curve",
     "pin_weakness",
     "read_roots",
+    "shut_down_library",
     "version",
     "HardwareKeysImpl",
     "HardwareKeys",
@@ -9869,3 +9896,6 @@ __all__ = [
     "Phone",
     "PhoneProtocol",
 ]
+# All of the library's threads have ended before the interpreter does.
+import atexit
+atexit.register(shut_down_library)

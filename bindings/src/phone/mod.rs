@@ -18,7 +18,7 @@ use crate::clock::PhoneClock;
 use crate::config::PhoneConfig;
 use crate::error::PhoneError;
 use crate::keys::{Hardware, HardwareKeys};
-use crate::runtime::Inside;
+use crate::runtime::inside;
 use crate::secret::SecretBytes;
 use crate::store::{self, SealedStore, StateStore};
 use crate::support::{self, Facts};
@@ -79,7 +79,7 @@ impl Phone {
                 last_failure: Mutex::new(None),
             }))
         };
-        Inside::new(opened)?.await
+        inside(opened).await?
     }
 
     /// What the app shows when nothing is asked of it. Quick: sends nothing.
@@ -120,10 +120,8 @@ impl Phone {
     pub async fn shut_down(&self) {
         self.stop.send_replace(true);
         self.unwatch();
-        let client = self.client.clone();
-        if let Ok(closing) = Inside::new(async move { client.close().await }) {
-            closing.await;
-        }
+        // Without a runtime there is nothing under way that could be closed.
+        let _ = inside(self.client.close()).await;
     }
 
     /// A code to read out to a support desk: facts about this phone and its last failure, nothing about the person.
@@ -161,7 +159,7 @@ impl Phone {
                 _ = stop.changed() => Err(PhoneError::Cancelled),
             }
         };
-        let result = Inside::new(work)?.await;
+        let result = inside(work).await.and_then(|result| result);
         self.board.look();
         result.map_err(|error| {
             let error = if *self.stop.borrow() { PhoneError::ShutDown } else { error };
@@ -185,7 +183,7 @@ impl core::fmt::Debug for Phone {
 /// damaged. The phone must not be open. The server is not told; a person activates anew.
 #[uniffi::export]
 pub async fn erase(keys: Arc<dyn HardwareKeys>, store: Arc<dyn StateStore>) -> Result<(), PhoneError> {
-    Inside::new(async move { store::erase(&Hardware(keys), store).await })?.await
+    inside(async move { store::erase(&Hardware(keys), store).await }).await?
 }
 
 pub(crate) fn identity(person: Option<u32>) -> Option<IdentityId> {

@@ -796,6 +796,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_godkend_ffi_checksum_func_erase(
     ): Int
+    external fun uniffi_godkend_ffi_checksum_func_shut_down_library(
+    ): Int
     external fun uniffi_godkend_ffi_checksum_method_desktop_enrol_new_finger(
     ): Int
     external fun uniffi_godkend_ffi_checksum_method_desktop_keys(
@@ -1129,6 +1131,8 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_godkend_ffi_fn_func_erase(`keys`: Long,`store`: Long,
     ): Long
+    external fun uniffi_godkend_ffi_fn_func_shut_down_library(uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
     external fun ffi_godkend_ffi_rustbuffer_alloc(`size`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun ffi_godkend_ffi_rustbuffer_from_bytes(`bytes`: ForeignBytes.ByValue,uniffi_out_err: UniffiRustCallStatus,
@@ -1264,6 +1268,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_godkend_ffi_checksum_func_erase() and 0xFFFF) != 57506) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_godkend_ffi_checksum_func_shut_down_library() and 0xFFFF) != 23387) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_godkend_ffi_checksum_method_desktop_enrol_new_finger() and 0xFFFF) != 18983) {
@@ -10003,3 +10010,16 @@ public object FfiConverterSequenceTypeWaiting: FfiConverterRustBuffer<List<Waiti
         PhoneException.ErrorHandler,
     )
     }
+
+        /**
+         * Ends all that this library runs, in every phone, and waits for its threads, five seconds at most: after it, none of
+         * them calls into the app any more. Waiting calls and later ones fail with `ShutDown`; a phone that was open loses
+         * nothing. For a host that cannot be called while it goes away; the Python package does it at exit by itself, apps on
+         * Android and iOS never need it.
+         */ fun `shutDownLibrary`()
+        =
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_godkend_ffi_fn_func_shut_down_library(
+
+        _status)
+}
