@@ -57,6 +57,7 @@ final class Program: @unchecked Sendable {
             self?.condition.withLock { self?.errors.append(data) }
         }
         try process.run()
+        Self.running.add(process.processIdentifier)
     }
 
     private func take(_ data: Data, from handle: FileHandle) {
@@ -112,16 +113,38 @@ final class Program: @unchecked Sendable {
 
     /// Ends it at once, as a power cut does.
     func kill() {
-        if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
+        end()
         process.waitUntilExit()
+    }
+
+    private func end() {
+        if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
+        Self.running.remove(process.processIdentifier)
     }
 
     /// Lets it stand still, as a server does that is too busy to answer, until `goOn`.
     func standStill() { Foundation.kill(process.processIdentifier, SIGSTOP) }
     func goOn() { Foundation.kill(process.processIdentifier, SIGCONT) }
 
-    deinit {
-        if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
+    deinit { end() }
+
+    private static let running = Running()
+
+    /// Nothing outlives the tests: what somebody still holds when they end is never released.
+    private final class Running: @unchecked Sendable {
+        private let lock = NSLock()
+        private var processes: Set<Int32> = []
+
+        init() {
+            atexit { Program.running.endAll() }
+        }
+
+        func add(_ process: Int32) { lock.withLock { _ = processes.insert(process) } }
+        func remove(_ process: Int32) { lock.withLock { _ = processes.remove(process) } }
+
+        private func endAll() {
+            for process in lock.withLock({ processes }) { Foundation.kill(process, SIGKILL) }
+        }
     }
 }
 
