@@ -91,8 +91,9 @@ pub(super) async fn check_browser(app: &App, transaction: &Transaction, binding:
 /// The remembered browser that a binding rests on, if it rests on one.
 ///
 /// # Errors
-/// [`Code::BrowserUnknown`] if it is remembered no longer.
-pub(super) async fn browser_of(
+/// [`Code::BrowserUnknown`] if it is remembered no longer, [`Code::TransactionFinished`] if the request has ended since
+/// it was read.
+pub(crate) async fn browser_of(
     app: &App,
     transaction: &Transaction,
     binding: Binding,
@@ -104,7 +105,11 @@ pub(super) async fn browser_of(
         return Err(Code::BrowserUnknown.into());
     };
     let entry = docs::get::<Browser>(&*app.store, &browser.0).await?;
-    let entry = entry.filter(|entry| Some(entry.doc.account) == *account).ok_or(Code::BrowserUnknown)?;
+    let Some(entry) = entry.filter(|entry| Some(entry.doc.account) == *account) else {
+        // Another phone's report ends the request and forgets the browser in one commit: the end is the reason then.
+        let is_over = read(app, &transaction.id).await?.doc.outcome.is_some();
+        return Err(if is_over { Code::TransactionFinished } else { Code::BrowserUnknown }.into());
+    };
     Ok(Some(entry))
 }
 

@@ -28,6 +28,8 @@ mod transaction;
 mod uses;
 
 pub use browser::{BrowserCookie, forget_browser};
+#[cfg(test)]
+pub(crate) use fetch::browser_of;
 pub use lapse::sweep;
 pub use number::{AddressedView, address};
 pub(crate) use number::{fold, name};

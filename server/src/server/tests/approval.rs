@@ -212,6 +212,31 @@ async fn a_scanned_login_is_approved_once_and_leaves_evidence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_overtaken_by_a_report_hears_that_the_request_is_over() {
+    let stage = Stage::new(false).await;
+    let app = stage.running.app.clone();
+    let (mut phone, mut step) = active(&stage, &stage.citizen("anna.s").await).await;
+    let session: Hash32 = Fixed([6; 32]);
+    let begun = approval::begin(&app, new(Level::Substantial, session, Start::Page)).await.unwrap().transaction.doc;
+    let fetched = fetch(&phone, scanned(&app, &begun)).await.unwrap();
+    let request = answer(&mut phone, &step, &fetched, Decision::Approve).await.unwrap();
+    send(&stage, &phone, &mut step, &request).await.unwrap();
+    let cookie = approval::collect(&app, &begun.id, Some(&session)).await.unwrap().new_browser_cookie.unwrap();
+
+    let start = Start::Browser { cookie };
+    let read = approval::begin(&app, new(Level::Substantial, session, start)).await.unwrap().transaction.doc;
+    let found =
+        async || approval::browser_of(&app, &read, Binding::RememberedBrowser).await.map_err(|error| error.code);
+    assert!(found().await.unwrap().is_some());
+    let fetched = fetch(&phone, FetchHow::Pushed { id: read.id }).await.unwrap();
+    let report = answer(&mut phone, &step, &fetched, Decision::ReportFraud).await.unwrap();
+    send(&stage, &phone, &mut step, &report).await.unwrap();
+    // As it was read before the report, with the browser that the report has forgotten.
+    assert_eq!(found().await.unwrap_err(), Code::TransactionFinished);
+    stage.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_number_opens_its_own_request_and_unknown_people_look_alike() {
     let stage = Stage::new(false).await;
     let app = stage.running.app.clone();
